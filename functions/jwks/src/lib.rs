@@ -1,0 +1,101 @@
+//! `GET /.well-known/…`: the public keys and the metadata by which anyone verifies
+//! access tokens.
+
+use relatch::http::{Refusal, Request, Response, StatusCode, cacheable_json};
+use relatch::lambda::{Context, Handler};
+use relatch::token::{KeyRing, PublicKeySet, Purpose};
+use serde::Serialize;
+
+/// How long a verifier may keep what it read, in seconds.
+const MAX_AGE: u32 = 300;
+
+/// RFC 7517 §5.
+const KEY_SET: &str = "/.well-known/jwks.json";
+/// OpenID Connect Discovery 1.0 §4.
+const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// RFC 8414 §3.
+const OAUTH_SERVER: &str = "/.well-known/oauth-authorization-server";
+
+/// The function.
+#[derive(Debug)]
+pub struct Jwks {
+    context: Context,
+    keys: KeyRing,
+}
+
+/// The members that RFC 8414 §2 and OpenID Connect Discovery 1.0 §3 share. There is no
+/// authorization endpoint, so no response type and no grant type is supported; both
+/// lists say so, because their absence would mean the contrary.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    issuer: &'a str,
+    jwks_uri: String,
+    response_types_supported: [&'a str; 0],
+    grant_types_supported: [&'a str; 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes_supported: Option<Vec<&'a str>>,
+    #[serde(flatten)]
+    openid: Option<OpenId<'a>>,
+}
+
+/// What OpenID Connect Discovery adds.
+#[derive(Serialize)]
+struct OpenId<'a> {
+    userinfo_endpoint: String,
+    subject_types_supported: [&'a str; 1],
+    id_token_signing_alg_values_supported: Vec<&'a str>,
+    claims_supported: [&'a str; 2],
+}
+
+impl Handler for Jwks {
+    const NAME: &'static str = "jwks";
+
+    fn new(context: Context) -> Self {
+        Self { keys: KeyRing::new(&context.config, &[Purpose::Access]), context }
+    }
+
+    async fn prepare(&self) {
+        let _ = self.keys.current(self.context.clock.now()).await;
+    }
+
+    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+        let path = request.path();
+        if ![KEY_SET, OPENID_CONFIGURATION, OAUTH_SERVER].contains(&path) {
+            return Err(Refusal::NotFound);
+        }
+        request.expect("GET", path)?;
+        if path == OAUTH_SERVER {
+            return Ok(self.metadata(None));
+        }
+        let keys = self.keys.current(self.context.clock.now()).await?.public();
+        Ok(if path == KEY_SET {
+            cacheable_json(StatusCode::OK, &keys, MAX_AGE)
+        } else {
+            self.metadata(Some(self.openid(&keys)))
+        })
+    }
+}
+
+impl Jwks {
+    fn metadata(&self, openid: Option<OpenId<'_>>) -> Response {
+        let config = &self.context.config;
+        let metadata = Metadata {
+            issuer: &config.issuer,
+            jwks_uri: format!("{}{KEY_SET}", config.issuer),
+            response_types_supported: [],
+            grant_types_supported: [],
+            scopes_supported: config.scope.as_deref().map(|scope| scope.split(' ').collect()),
+            openid,
+        };
+        cacheable_json(StatusCode::OK, &metadata, MAX_AGE)
+    }
+
+    fn openid<'a>(&self, keys: &PublicKeySet) -> OpenId<'a> {
+        OpenId {
+            userinfo_endpoint: format!("{}/userinfo", self.context.config.issuer),
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: keys.algorithms(),
+            claims_supported: ["sub", "email"],
+        }
+    }
+}

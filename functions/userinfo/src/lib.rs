@@ -1,0 +1,44 @@
+//! `GET /userinfo`: who the access token speaks for (OpenID Connect Core 1.0 §5.3), and
+//! the guarded route whose 401 sends a client to refresh.
+
+use relatch::error::Error;
+use relatch::http::{Refusal, Request, Response, StatusCode, json};
+use relatch::lambda::{Context, Handler};
+use relatch::token::{Issuance, KeyRing, Purpose, verify_access};
+use serde::Serialize;
+
+/// The function. It reads no table: the token says it all until it expires.
+#[derive(Debug)]
+pub struct UserInfo {
+    context: Context,
+    issuance: Issuance,
+    keys: KeyRing,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: &'a str,
+    email: &'a str,
+}
+
+impl Handler for UserInfo {
+    const NAME: &'static str = "userinfo";
+
+    fn new(context: Context) -> Self {
+        let keys = KeyRing::new(&context.config, &[Purpose::Access]);
+        Self { issuance: Issuance::new(&context.config), keys, context }
+    }
+
+    async fn prepare(&self) {
+        let _ = self.keys.current(self.context.clock.now()).await;
+    }
+
+    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+        request.expect("GET", "/userinfo")?;
+        let unverified = request.bearer_token()?;
+        let now = self.context.clock.now();
+        let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
+        let token = self.keys.verify(now, verify).await?.map_err(|_| Error::InvalidToken)?;
+        Ok(json(StatusCode::OK, &Claims { sub: &token.sub, email: &token.user_email }))
+    }
+}

@@ -1,0 +1,75 @@
+//! The AWS clients of a function: explicit region, credentials and deadlines.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::config::Aws;
+
+/// Deadlines nest: one attempt 1 s < the whole operation 3 s < the function 10 s <
+/// the API 30 s. Otherwise the outer one cuts the inner off, and a write may have
+/// happened that nobody hears of.
+const ATTEMPT: Duration = Duration::from_secs(1);
+const OPERATION: Duration = Duration::from_secs(3);
+const ATTEMPTS: u32 = 3;
+
+/// The deadlines and retries of every call to AWS, on top of any settings.
+pub fn with_deadlines(settings: &SdkConfig) -> SdkConfig {
+    settings
+        .to_builder()
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(ATTEMPT)
+                .operation_attempt_timeout(ATTEMPT)
+                .operation_timeout(OPERATION)
+                .build(),
+        )
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(Duration::from_millis(50)),
+        )
+        .build()
+}
+
+fn settings(aws: &Aws, endpoint: Option<&String>) -> SdkConfig {
+    let credentials = Credentials::new(
+        aws.access_key_id.clone(),
+        aws.secret_access_key.expose(),
+        aws.session_token.as_ref().map(|token| token.expose().to_owned()),
+        None,
+        "environment",
+    );
+    let mut builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials));
+    builder.set_endpoint_url(endpoint.cloned());
+    with_deadlines(&builder.build())
+}
+
+/// A client for DynamoDB.
+pub(crate) fn dynamodb_client(aws: &Aws) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::new(&settings(aws, aws.dynamodb_endpoint.as_ref()))
+}
+
+/// A client for Secrets Manager.
+pub(crate) fn secrets_client(aws: &Aws) -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::new(&settings(aws, aws.secrets_endpoint.as_ref()))
+}
+
+/// What an operation failed with: the service's error code, or where on the way it
+/// was lost. Fixed words and codes only, nothing of a request or an item.
+pub(crate) fn failure_code<E: ProvideErrorMetadata, R>(failure: &SdkError<E, R>) -> &str {
+    match failure {
+        SdkError::ConstructionFailure(_) => "the request could not be built",
+        SdkError::TimeoutError(_) => "timed out",
+        SdkError::DispatchFailure(_) => "not reached",
+        SdkError::ResponseError(_) => "the response was cut off",
+        SdkError::ServiceError(service) => service.err().meta().code().unwrap_or("an error without a code"),
+        _ => "failed",
+    }
+}

@@ -1,0 +1,472 @@
+//! The settings of a function: the only reader of its environment.
+//!
+//! Everything is read and checked at start, and everything that is missing or
+//! wrong is reported at once, by name. Nothing that decides about trust (issuer,
+//! audience, tables, keys) has a default: a function that does not know them
+//! refuses to serve.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// The settings of a function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `TOKEN_ISSUER`: the `iss` of all tokens, an https URL without a slash at the
+    /// end (http only for a loopback host).
+    pub issuer: String,
+    /// `TOKEN_AUDIENCE`: the `aud` of access tokens, the owner's API.
+    pub audience: String,
+    /// `TOKEN_CLIENT_ID`: the `client_id` of access tokens.
+    pub client_id: String,
+    /// `TOKEN_SCOPE`: the `scope` of access tokens; `None` leaves the claim out.
+    pub scope: Option<String>,
+    /// `ACCESS_TOKEN_TTL`: the longest life of an access token, in seconds.
+    pub access_token_ttl: i64,
+    /// `REFRESH_TOKEN_TTL`: how long a session may lie idle, in seconds.
+    pub refresh_token_ttl: i64,
+    /// `SESSION_MAX_AGE`: how long a session may last in all, in seconds.
+    pub session_max_age: i64,
+    /// `REFRESH_RETRY_WINDOW`: how long after a rotation the token before it still
+    /// gets the same successor, in seconds; 0 is strict single use.
+    pub retry_window: i64,
+    /// `BCRYPT_COST`: the cost of new hashes and of every failed sign-in, and the
+    /// highest that a stored hash may have.
+    pub bcrypt_cost: u32,
+    /// `USERS_TABLE`: the name of the users' table.
+    pub users_table: String,
+    /// `SESSIONS_TABLE`: the name of the sessions' table.
+    pub sessions_table: String,
+    /// Where the keys are.
+    pub key_source: KeySource,
+    /// How AWS is reached.
+    pub aws: Aws,
+}
+
+/// Where a function reads its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// `KEYS_FILE`: a private JWK Set in a file, for one machine.
+    File(PathBuf),
+    /// `ACCESS_KEYS_SECRET_ARN` and `REFRESH_KEYS_SECRET_ARN` in Secrets Manager.
+    Secrets {
+        /// The secret with the keys that sign access tokens.
+        access: String,
+        /// The secret with the keys of refresh tokens and of sign-in attempts.
+        refresh: String,
+    },
+}
+
+/// Region, credentials and endpoints, from the variables that Lambda sets. No
+/// profile file is read and no metadata service asked: in a function both cost
+/// start-up time and find nothing.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// `AWS_REGION`, or `AWS_DEFAULT_REGION`.
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Secret,
+    /// `AWS_SESSION_TOKEN`, if any.
+    pub session_token: Option<Secret>,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`, or `AWS_ENDPOINT_URL`: DynamoDB elsewhere than in AWS.
+    pub dynamodb_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, or `AWS_ENDPOINT_URL`.
+    pub secrets_endpoint: Option<String>,
+}
+
+/// Where the functions run; decides the lowest bcrypt cost that is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In Lambda: a cost of at least 10 (OWASP's minimum for bcrypt).
+    Deployed,
+    /// In the local stack or a test: any cost that bcrypt has.
+    Local,
+}
+
+/// Everything that is missing or wrong in the environment, a line for each variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(Vec<String>);
+
+impl ConfigError {
+    /// The findings: each starts with the name of its variable and never holds a value.
+    pub fn findings(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// The upper bound of `ACCESS_TOKEN_TTL`: a day, in seconds.
+    pub const MAX_ACCESS_TOKEN_TTL: i64 = 86_400;
+    /// The upper bound of `REFRESH_TOKEN_TTL` and `SESSION_MAX_AGE`: a year, in seconds.
+    pub const MAX_SESSION_AGE: i64 = 31_536_000;
+    /// `REFRESH_RETRY_WINDOW` when it is not set: the conformance suite of FAPI 2.0
+    /// retries a lost response after 30 s.
+    pub const DEFAULT_RETRY_WINDOW: i64 = 60;
+
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every finding.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
+        Self::from_lookup(Place::Deployed, |name| std::env::var(name).ok())
+    }
+
+    /// Reads the settings from any source of variables; an empty value counts as absent.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every finding.
+    pub fn from_lookup(place: Place, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { lookup, findings: Vec::new() };
+        let issuer = reader.checked(
+            "TOKEN_ISSUER",
+            "an https URL without query, fragment or a slash at the end",
+            is_issuer,
+        );
+        let audience = reader.checked("TOKEN_AUDIENCE", "one word without spaces", is_word);
+        if !issuer.is_empty() && audience == refresh_audience(&issuer) {
+            reader.finding("TOKEN_AUDIENCE", "must differ from the audience of refresh tokens");
+        }
+        let client_id = reader.checked_or("TOKEN_CLIENT_ID", "relatch", "visible ASCII", is_word);
+        let scope = reader.optional("TOKEN_SCOPE");
+        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
+            reader.finding("TOKEN_SCOPE", "must be scope tokens with one space between them (RFC 6749 §3.3)");
+        }
+        let access_token_ttl = reader.number("ACCESS_TOKEN_TTL", 900, 5, Self::MAX_ACCESS_TOKEN_TTL);
+        let refresh_token_ttl = reader.number("REFRESH_TOKEN_TTL", 2_592_000, 60, Self::MAX_SESSION_AGE);
+        let session_max_age = reader.number("SESSION_MAX_AGE", 7_776_000, 60, Self::MAX_SESSION_AGE);
+        if refresh_token_ttl < access_token_ttl {
+            reader.finding("REFRESH_TOKEN_TTL", "must not be shorter than ACCESS_TOKEN_TTL");
+        }
+        let retry_window = reader.retry_window(access_token_ttl);
+        let lowest_cost = match place {
+            Place::Deployed => 10,
+            Place::Local => i64::from(crate::password::MIN_COST),
+        };
+        let bcrypt_cost = reader.number("BCRYPT_COST", 12, lowest_cost, 14);
+        let config = Self {
+            issuer,
+            audience,
+            client_id,
+            scope,
+            access_token_ttl,
+            refresh_token_ttl,
+            session_max_age,
+            retry_window,
+            bcrypt_cost: u32::try_from(bcrypt_cost).unwrap_or(12),
+            users_table: reader.required("USERS_TABLE"),
+            sessions_table: reader.required("SESSIONS_TABLE"),
+            key_source: reader.key_source(),
+            aws: reader.aws(),
+        };
+        if reader.findings.is_empty() { Ok(config) } else { Err(ConfigError(reader.findings)) }
+    }
+
+    /// The `aud` of refresh tokens: the endpoint that alone accepts them, so that no
+    /// resource server takes one for an access token.
+    pub fn refresh_audience(&self) -> String {
+        refresh_audience(&self.issuer)
+    }
+}
+
+fn refresh_audience(issuer: &str) -> String {
+    format!("{issuer}/refresh")
+}
+
+struct Reader<L> {
+    lookup: L,
+    findings: Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    fn finding(&mut self, name: &str, problem: &str) {
+        self.findings.push(format!("{name} {problem}"));
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that must be there; empty stands in for it until the findings are reported.
+    fn required(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.finding(name, "is missing");
+            String::new()
+        })
+    }
+
+    fn checked(&mut self, name: &str, form: &str, is_valid: fn(&str) -> bool) -> String {
+        let value = self.required(name);
+        if !value.is_empty() && !is_valid(&value) {
+            self.finding(name, &format!("must be {form}"));
+        }
+        value
+    }
+
+    fn checked_or(&mut self, name: &str, default: &str, form: &str, is_valid: fn(&str) -> bool) -> String {
+        let value = self.optional(name).unwrap_or_else(|| default.to_owned());
+        if !is_valid(&value) {
+            self.finding(name, &format!("must be {form}"));
+        }
+        value
+    }
+
+    fn number(&mut self, name: &str, default: i64, least: i64, most: i64) -> i64 {
+        let Some(text) = self.optional(name) else { return default };
+        match text.parse() {
+            Ok(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.finding(name, &format!("must be a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    /// At most a fifth of the access token's life: with access tokens as short as the
+    /// window, a thief and the owner would always refresh within it and no theft
+    /// would show. The default shrinks to fit; an explicit value beyond is refused.
+    fn retry_window(&mut self, access_token_ttl: i64) -> i64 {
+        const NAME: &str = "REFRESH_RETRY_WINDOW";
+        let most = access_token_ttl / 5;
+        let default = Config::DEFAULT_RETRY_WINDOW.min(most);
+        let window = self.number(NAME, default, 0, 600);
+        if window > most {
+            self.finding(NAME, &format!("must be at most a fifth of ACCESS_TOKEN_TTL, which is {most}"));
+        }
+        window
+    }
+
+    fn key_source(&mut self) -> KeySource {
+        if let Some(path) = self.optional("KEYS_FILE") {
+            return KeySource::File(path.into());
+        }
+        let (access, refresh) =
+            (self.optional("ACCESS_KEYS_SECRET_ARN"), self.optional("REFRESH_KEYS_SECRET_ARN"));
+        if access.is_none() && refresh.is_none() {
+            self.finding("KEYS_FILE", "is missing, and so are ACCESS_KEYS_SECRET_ARN and REFRESH_KEYS_SECRET_ARN");
+        } else if access.is_none() {
+            self.finding("ACCESS_KEYS_SECRET_ARN", "is missing");
+        } else if refresh.is_none() {
+            self.finding("REFRESH_KEYS_SECRET_ARN", "is missing");
+        }
+        KeySource::Secrets { access: access.unwrap_or_default(), refresh: refresh.unwrap_or_default() }
+    }
+
+    fn aws(&mut self) -> Aws {
+        let everywhere = self.optional("AWS_ENDPOINT_URL");
+        Aws {
+            region: self
+                .optional("AWS_REGION")
+                .or_else(|| self.optional("AWS_DEFAULT_REGION"))
+                .unwrap_or_else(|| self.required("AWS_REGION")),
+            access_key_id: self.required("AWS_ACCESS_KEY_ID"),
+            secret_access_key: Secret::new(self.required("AWS_SECRET_ACCESS_KEY")),
+            session_token: self.optional("AWS_SESSION_TOKEN").map(Secret::new),
+            dynamodb_endpoint: self.optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| everywhere.clone()),
+            secrets_endpoint: self.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER").or(everywhere),
+        }
+    }
+}
+
+/// RFC 8414 §2: https, no query or fragment. Plain http is for loopback hosts only.
+fn is_issuer(url: &str) -> bool {
+    let rest = match url.split_once("://") {
+        Some(("https", rest)) => rest,
+        Some(("http", rest)) if is_loopback(rest) => rest,
+        _ => return false,
+    };
+    let is_url_byte = |b: u8| b.is_ascii_graphic() && !b"?#\"<>\\^`{|}@".contains(&b);
+    !rest.starts_with(['/', ':']) && !rest.is_empty() && !rest.ends_with('/') && rest.bytes().all(is_url_byte)
+}
+
+fn is_loopback(rest: &str) -> bool {
+    let authority = rest.split('/').next().unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|host| authority.strip_prefix(host).is_some_and(|port| port.is_empty() || port.starts_with(':')))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+}
+
+fn is_scope(text: &str) -> bool {
+    text.len() <= 1024 && text.split(' ').all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn variables(overrides: &[(&str, &str)]) -> BTreeMap<String, String> {
+        [
+            ("TOKEN_ISSUER", "https://auth.example.com"),
+            ("TOKEN_AUDIENCE", "https://api.example.com"),
+            ("USERS_TABLE", "Users"),
+            ("SESSIONS_TABLE", "Sessions"),
+            ("KEYS_FILE", "keys.json"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "not-to-be-seen"),
+        ]
+        .iter()
+        .chain(overrides)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+    }
+
+    fn read(overrides: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = variables(overrides);
+        Config::from_lookup(Place::Deployed, |name| variables.get(name).cloned())
+    }
+
+    fn findings(overrides: &[(&str, &str)]) -> Vec<String> {
+        read(overrides).unwrap_err().0
+    }
+
+    #[test]
+    fn the_defaults() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.client_id, "relatch");
+        assert_eq!(config.scope, None);
+        assert_eq!(config.access_token_ttl, 900);
+        assert_eq!(config.refresh_token_ttl, 2_592_000);
+        assert_eq!(config.session_max_age, 7_776_000);
+        assert_eq!(config.retry_window, 60);
+        assert_eq!(config.bcrypt_cost, 12);
+        assert_eq!(config.refresh_audience(), "https://auth.example.com/refresh");
+    }
+
+    #[test]
+    fn everything_missing_is_reported_at_once() {
+        let error = Config::from_lookup(Place::Deployed, |_| None).unwrap_err();
+        for name in [
+            "TOKEN_ISSUER",
+            "TOKEN_AUDIENCE",
+            "USERS_TABLE",
+            "SESSIONS_TABLE",
+            "KEYS_FILE",
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
+            assert_eq!(error.findings().iter().filter(|line| line.starts_with(name)).count(), 1, "{name}");
+        }
+        assert_eq!(error.findings().len(), 8);
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_missing() {
+        for name in ["TOKEN_ISSUER", "TOKEN_AUDIENCE", "USERS_TABLE", "SESSIONS_TABLE", "KEYS_FILE"] {
+            assert_eq!(findings(&[(name, "")]).len(), 1, "{name}");
+        }
+        assert_eq!(read(&[("TOKEN_SCOPE", ""), ("REFRESH_RETRY_WINDOW", "")]).unwrap().retry_window, 60);
+    }
+
+    #[test]
+    fn each_number_has_its_bounds() {
+        for (name, least, most) in [
+            ("ACCESS_TOKEN_TTL", 5, 86_400),
+            ("REFRESH_TOKEN_TTL", 86_400, 31_536_000),
+            ("SESSION_MAX_AGE", 60, 31_536_000),
+            ("REFRESH_RETRY_WINDOW", 0, 600),
+            ("BCRYPT_COST", 10, 14),
+        ] {
+            let with = |value: &str| match name {
+                "ACCESS_TOKEN_TTL" => read(&[(name, value)]),
+                _ => read(&[("ACCESS_TOKEN_TTL", "3000"), (name, value)]),
+            };
+            assert!(with(&least.to_string()).is_ok(), "{name} {least}");
+            assert!(with(&most.to_string()).is_ok(), "{name} {most}");
+            for wrong in ["-1", "x", " 60", "6e1", "60.0", "99999999999999999999", &(most + 1).to_string()] {
+                let error = with(wrong).unwrap_err();
+                assert!(error.findings()[0].starts_with(name), "{name} {wrong}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_local_stack_takes_a_cheap_hash() {
+        let variables = variables(&[("BCRYPT_COST", "4")]);
+        let lookup = |name: &str| variables.get(name).cloned();
+        assert!(Config::from_lookup(Place::Local, lookup).is_ok());
+        assert!(Config::from_lookup(Place::Deployed, lookup).is_err());
+    }
+
+    #[test]
+    fn the_retry_window_is_at_most_a_fifth_of_the_access_token() {
+        assert_eq!(read(&[("ACCESS_TOKEN_TTL", "100")]).unwrap().retry_window, 20);
+        assert_eq!(read(&[("ACCESS_TOKEN_TTL", "5")]).unwrap().retry_window, 1);
+        assert_eq!(read(&[("REFRESH_RETRY_WINDOW", "180")]).unwrap().retry_window, 180);
+        assert_eq!(
+            findings(&[("REFRESH_RETRY_WINDOW", "181")]),
+            ["REFRESH_RETRY_WINDOW must be at most a fifth of ACCESS_TOKEN_TTL, which is 180"]
+        );
+    }
+
+    #[test]
+    fn the_issuer_is_an_https_url() {
+        for good in [
+            "https://auth.example.com",
+            "https://example.com/auth",
+            "https://x.execute-api.eu-central-1.amazonaws.com",
+            "http://127.0.0.1:3000",
+            "http://localhost:3000",
+            "http://[::1]:3000",
+        ] {
+            assert!(read(&[("TOKEN_ISSUER", good)]).is_ok(), "{good}");
+        }
+        for bad in [
+            "auth.example.com",
+            "http://auth.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "https://",
+            "https:///x",
+            "https://auth.example.com/",
+            "https://auth.example.com?x",
+            "https://a.example#x",
+            " https://auth.example.com",
+            "https://auth example.com",
+            "https://u@auth.example.com",
+            "ftp://localhost",
+        ] {
+            assert_eq!(findings(&[("TOKEN_ISSUER", bad)]).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_two_audiences_may_not_be_equal() {
+        assert_eq!(findings(&[("TOKEN_AUDIENCE", "https://auth.example.com/refresh")]).len(), 1);
+    }
+
+    #[test]
+    fn one_secret_without_the_other_is_named() {
+        assert_eq!(
+            findings(&[("KEYS_FILE", ""), ("ACCESS_KEYS_SECRET_ARN", "arn:a")]),
+            ["REFRESH_KEYS_SECRET_ARN is missing"]
+        );
+        let config =
+            read(&[("KEYS_FILE", ""), ("ACCESS_KEYS_SECRET_ARN", "arn:a"), ("REFRESH_KEYS_SECRET_ARN", "arn:r")]);
+        let expected = KeySource::Secrets { access: "arn:a".to_owned(), refresh: "arn:r".to_owned() };
+        assert_eq!(config.unwrap().key_source, expected);
+    }
+
+    #[test]
+    fn neither_debug_nor_the_findings_show_a_value() {
+        assert!(!format!("{:?}", read(&[]).unwrap()).contains("not-to-be-seen"));
+        assert!(!findings(&[("ACCESS_TOKEN_TTL", "hunter2")])[0].contains("hunter2"));
+    }
+}

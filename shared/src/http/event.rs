@@ -1,0 +1,187 @@
+//! API Gateway's events: payload 2.0 (HTTP APIs, function URLs) and 1.0 (REST APIs).
+//!
+//! `lambda_http` would build a `http::Request` of an event, but it panics on a body
+//! that is no base64, on a `Host` that is no host and on a path that is no URI, and
+//! refuses a whole event for one header value that is not ASCII. An event is input
+//! from outside, so the few members that are needed are read here, each in a way
+//! that cannot fail for what a client sends.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
+use lambda_http::aws_lambda_events::encodings::Body;
+use serde::{Deserialize, Serialize};
+
+use super::request::Request;
+use super::response::Response;
+
+/// The event is not one of API Gateway's: the function was invoked by something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventError;
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this function answers events of API Gateway, payload 1.0 or 2.0")
+    }
+}
+
+impl std::error::Error for EventError {}
+
+type Values<T> = Option<BTreeMap<String, Option<T>>>;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    http_method: Option<String>,
+    resource: Option<String>,
+    path: Option<String>,
+    route_key: Option<String>,
+    raw_path: Option<String>,
+    headers: Values<String>,
+    multi_value_headers: Values<Vec<String>>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    request_context: Context,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    http: Option<Http>,
+    identity: Option<Source>,
+    stage: Option<String>,
+    request_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Http {
+    method: String,
+    source_ip: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Source {
+    source_ip: Option<String>,
+}
+
+/// The form in which an event came, and so the form of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// REST APIs.
+    V1,
+    /// HTTP APIs and function URLs.
+    V2,
+}
+
+impl Request {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`EventError`] when it is not one of API Gateway's; whatever a client can
+    /// send through a gateway is read.
+    pub fn from_event(json: &str) -> Result<Self, EventError> {
+        let event: Event = serde_json::from_str(json).map_err(|_| EventError)?;
+        let context = event.request_context;
+        let stage = context.stage.unwrap_or_default();
+        let (version, method, path, source_ip) = match (context.http, event.http_method) {
+            (Some(http), _) => {
+                let path =
+                    route(event.route_key.as_deref().and_then(|key| key.split_once(' ')).map(|(_, path)| path))
+                        .unwrap_or_else(|| without_stage(&event.raw_path.unwrap_or_default(), &stage));
+                (Version::V2, http.method, path, http.source_ip)
+            }
+            (None, Some(method)) => {
+                let path = route(event.resource.as_deref())
+                    .unwrap_or_else(|| without_stage(&event.path.unwrap_or_default(), &stage));
+                (Version::V1, method, path, context.identity.and_then(|source| source.source_ip))
+            }
+            (None, None) => return Err(EventError),
+        };
+        Ok(Self {
+            version,
+            method,
+            path,
+            headers: headers(event.headers, event.multi_value_headers),
+            body: event.body.unwrap_or_default(),
+            is_base64: event.is_base64_encoded.unwrap_or(false),
+            source_ip: source_ip.unwrap_or_default(),
+            id: context.request_id.unwrap_or_default(),
+        })
+    }
+}
+
+/// The path of the route that the gateway chose, unless it has variables in it.
+fn route(path: Option<&str>) -> Option<String> {
+    path.filter(|path| path.starts_with('/') && !path.contains('{')).map(str::to_owned)
+}
+
+/// The path as sent, without the stage that a gateway's own address has in front.
+fn without_stage(path: &str, stage: &str) -> String {
+    path.strip_prefix('/')
+        .and_then(|rest| rest.strip_prefix(stage))
+        .filter(|rest| !stage.is_empty() && rest.starts_with('/'))
+        .unwrap_or(path)
+        .to_owned()
+}
+
+/// All headers under lower-case names; the values of one name joined by commas, as
+/// payload 2.0 has them.
+fn headers(single: Values<String>, multiple: Values<Vec<String>>) -> BTreeMap<String, String> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    let mut add = |name: &str, value: &str| {
+        let joined = headers.entry(name.to_ascii_lowercase()).or_default();
+        if !joined.is_empty() {
+            joined.push(',');
+        }
+        joined.push_str(value);
+    };
+    match multiple.filter(|multiple| !multiple.is_empty()) {
+        Some(multiple) => {
+            for (name, values) in multiple {
+                values.unwrap_or_default().iter().for_each(|value| add(&name, value));
+            }
+        }
+        None => {
+            for (name, value) in single.unwrap_or_default() {
+                add(&name, &value.unwrap_or_default());
+            }
+        }
+    }
+    headers
+}
+
+/// A response in the form that answers the event.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Payload {
+    /// To a REST API.
+    V1(ApiGatewayProxyResponse),
+    /// To an HTTP API or a function URL.
+    V2(ApiGatewayV2httpResponse),
+}
+
+impl Payload {
+    pub(super) fn new(version: Version, response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let status = i64::from(parts.status.as_u16());
+        match version {
+            Version::V1 => {
+                let mut payload = ApiGatewayProxyResponse::default();
+                payload.status_code = status;
+                payload.multi_value_headers = parts.headers;
+                payload.body = Some(Body::Text(body));
+                Self::V1(payload)
+            }
+            Version::V2 => {
+                let mut payload = ApiGatewayV2httpResponse::default();
+                payload.status_code = status;
+                payload.headers = parts.headers;
+                payload.body = Some(Body::Text(body));
+                Self::V2(payload)
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! HTTP: the only code that knows it. Reads a request, writes a response, and holds
+//! the one table from what went wrong to its answer.
+
+mod event;
+mod json;
+mod refusal;
+mod request;
+mod response;
+
+pub use event::{EventError, Payload};
+pub use json::Members;
+pub use lambda_http::http::StatusCode;
+pub use refusal::Refusal;
+pub use request::{MAX_BODY_BYTES, Request};
+pub use response::{Response, cacheable_json, json};

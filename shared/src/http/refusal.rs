@@ -1,0 +1,193 @@
+//! The one table from what went wrong to its answer.
+//!
+//! | `error` | status | from |
+//! |---|---|---|
+//! | `invalid_request` | 400 | RFC 6749 §5.2 |
+//! | `invalid_credentials` | 401, `WWW-Authenticate` | ours: the email or the password is wrong |
+//! | `invalid_grant` | 400 | RFC 6749 §5.2; final, a client drops its tokens |
+//! | `invalid_token` | 401, `WWW-Authenticate` | RFC 6750 §3.1; a client refreshes |
+//! | `not_found` | 404 | RFC 9110 §15.5.5 |
+//! | `method_not_allowed` | 405, `Allow` | RFC 9110 §15.5.6 |
+//! | `payload_too_large` | 413 | RFC 9110 §15.5.14 |
+//! | `unsupported_media_type` | 415 | RFC 9110 §15.5.16 |
+//! | `server_error` | 500 | RFC 6749 §4.1.2.1 |
+//! | `temporarily_unavailable` | 503, `Retry-After` | RFC 6749 §4.1.2.1 |
+//!
+//! The body is RFC 6749 §5.2's everywhere: `error` for programs, `error_description`
+//! for people.
+
+use std::borrow::Cow;
+
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
+
+use super::response::{Response, json};
+use crate::error::Error;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The form of the request is wrong, with what is wrong in our words.
+    InvalidRequest(Cow<'static, str>),
+    /// There is no such path here.
+    NotFound,
+    /// The path has another method only, which is named.
+    MethodNotAllowed(&'static str),
+    /// The body is longer than [`super::MAX_BODY_BYTES`].
+    PayloadTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// A guarded route was called without an access token.
+    MissingToken,
+    /// The form was right; see [`Error`].
+    Error(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+/// How long a client waits before it asks again after a 503, in seconds.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+impl Refusal {
+    /// A request of the wrong form. The words may name a member, never its value.
+    pub fn invalid_request(what_is_wrong: impl Into<Cow<'static, str>>) -> Self {
+        Self::InvalidRequest(what_is_wrong.into())
+    }
+
+    /// The `error` code.
+    pub fn code(&self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(&self) -> (StatusCode, &'static str, &str) {
+        match self {
+            Self::InvalidRequest(what) => (StatusCode::BAD_REQUEST, "invalid_request", what),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such path"),
+            Self::MethodNotAllowed(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has another method")
+            }
+            Self::PayloadTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the body is longer than 8192 bytes")
+            }
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "the content type is not application/json",
+            ),
+            Self::MissingToken => (StatusCode::UNAUTHORIZED, "invalid_token", "an access token is needed"),
+            Self::Error(Error::InvalidCredentials) => {
+                (StatusCode::UNAUTHORIZED, "invalid_credentials", "the email or the password is wrong")
+            }
+            Self::Error(Error::InvalidGrant) => {
+                (StatusCode::BAD_REQUEST, "invalid_grant", "the refresh token is not valid; sign in again")
+            }
+            Self::Error(Error::InvalidToken) => {
+                (StatusCode::UNAUTHORIZED, "invalid_token", "the access token is not valid; refresh it")
+            }
+            Self::Error(Error::Unavailable(_)) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "try the same request again in a moment",
+            ),
+            Self::Error(Error::Internal(_)) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "something is wrong on our side")
+            }
+        }
+    }
+
+    fn header(&self) -> Option<(HeaderName, &'static str)> {
+        match self {
+            Self::MethodNotAllowed(method) => Some((ALLOW, method)),
+            // RFC 6750 §3.1: no error code for a request without any token.
+            Self::MissingToken | Self::Error(Error::InvalidCredentials) => {
+                Some((WWW_AUTHENTICATE, "Bearer realm=\"relatch\""))
+            }
+            Self::Error(Error::InvalidToken) => Some((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")),
+            Self::Error(Error::Unavailable(_)) => Some((RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::InvalidRequest(_)
+            | Self::NotFound
+            | Self::PayloadTooLarge
+            | Self::UnsupportedMediaType
+            | Self::Error(Error::InvalidGrant | Error::Internal(_)) => None,
+        }
+    }
+
+    /// The answer.
+    pub fn response(&self) -> Response {
+        let (status, error, error_description) = self.row();
+        let mut response = json(status, &Body { error, error_description });
+        if let Some((name, value)) = self.header() {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_exact_answer() {
+        let cause = "the table Users-ABC does not exist";
+        for (refusal, status, body, header) in [
+            (Refusal::invalid_request("x"), 400, r#"{"error":"invalid_request","error_description":"x"}"#, None),
+            (
+                Refusal::MethodNotAllowed("POST"),
+                405,
+                r#"{"error":"method_not_allowed","error_description":"this path has another method"}"#,
+                Some(("allow", "POST")),
+            ),
+            (
+                Refusal::MissingToken,
+                401,
+                r#"{"error":"invalid_token","error_description":"an access token is needed"}"#,
+                Some(("www-authenticate", "Bearer realm=\"relatch\"")),
+            ),
+            (
+                Error::InvalidToken.into(),
+                401,
+                r#"{"error":"invalid_token","error_description":"the access token is not valid; refresh it"}"#,
+                Some(("www-authenticate", "Bearer error=\"invalid_token\"")),
+            ),
+            (
+                Error::InvalidGrant.into(),
+                400,
+                r#"{"error":"invalid_grant","error_description":"the refresh token is not valid; sign in again"}"#,
+                None,
+            ),
+            (
+                Error::unavailable("users.read", cause).into(),
+                503,
+                r#"{"error":"temporarily_unavailable","error_description":"try the same request again in a moment"}"#,
+                Some(("retry-after", "2")),
+            ),
+            (
+                Error::internal("users.read", cause).into(),
+                500,
+                r#"{"error":"server_error","error_description":"something is wrong on our side"}"#,
+                None,
+            ),
+        ] {
+            let response = refusal.response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.body(), body);
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+            if let Some((name, value)) = header {
+                assert_eq!(response.headers()[name], value);
+            }
+        }
+    }
+}

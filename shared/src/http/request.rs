@@ -1,0 +1,140 @@
+//! A request as a handler sees it, and the checks of its form.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::event::{Payload, Version};
+use super::json::Members;
+use super::refusal::Refusal;
+use super::response::Response;
+use crate::secret::Secret;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = 8192;
+
+/// A request that reached a function. It has no `Debug`: its body and headers hold
+/// passwords and tokens.
+pub struct Request {
+    pub(super) version: Version,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: String,
+    pub(super) is_base64: bool,
+    pub(super) source_ip: String,
+    pub(super) id: String,
+}
+
+impl Request {
+    /// The path of the route, such as `/signin`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The id that the gateway gave the request, at most 64 characters of it.
+    pub fn id(&self) -> &str {
+        self.id.get(..64).unwrap_or(&self.id)
+    }
+
+    /// The address of the peer as the gateway saw it.
+    pub fn source_ip(&self) -> &str {
+        &self.source_ip
+    }
+
+    /// The values of a header, joined by commas when there are several.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The `User-Agent`, visible and shortened to `most` bytes.
+    pub fn user_agent(&self, most: usize) -> Option<String> {
+        let visible = |c: &char| !c.is_control();
+        let mut agent: String = self.header("user-agent")?.chars().filter(visible).take(most).collect();
+        while agent.len() > most {
+            agent.pop();
+        }
+        (!agent.is_empty()).then_some(agent)
+    }
+
+    /// Refuses any path but `path` and any method but `method`.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] or [`Refusal::MethodNotAllowed`].
+    pub fn expect(&self, method: &'static str, path: &str) -> Result<(), Refusal> {
+        if self.path != path {
+            return Err(Refusal::NotFound);
+        }
+        if self.method != method {
+            return Err(Refusal::MethodNotAllowed(method));
+        }
+        Ok(())
+    }
+
+    /// The members of a JSON body.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedMediaType`], [`Refusal::PayloadTooLarge`] or
+    /// [`Refusal::InvalidRequest`], in this order.
+    pub fn json(&self) -> Result<Members, Refusal> {
+        if !self.header("content-type").is_some_and(is_json) {
+            return Err(Refusal::UnsupportedMediaType);
+        }
+        Members::parse(&self.body()?)
+    }
+
+    fn body(&self) -> Result<Vec<u8>, Refusal> {
+        // base64 takes four characters for three bytes, the last group rounded up.
+        let longest = if self.is_base64 { MAX_BODY_BYTES.div_ceil(3) * 4 } else { MAX_BODY_BYTES };
+        if self.body.len() > longest {
+            return Err(Refusal::PayloadTooLarge);
+        }
+        if !self.is_base64 {
+            return Ok(self.body.clone().into_bytes());
+        }
+        let body =
+            STANDARD.decode(&self.body).map_err(|_| Refusal::invalid_request("the body is not valid base64"))?;
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Refusal::PayloadTooLarge);
+        }
+        Ok(body)
+    }
+
+    /// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
+    ///
+    /// # Errors
+    /// [`Refusal::MissingToken`] without the header or with another scheme;
+    /// [`Refusal::InvalidRequest`] with two headers, or two tokens in one.
+    pub fn bearer_token(&self) -> Result<Secret, Refusal> {
+        let header = self.header("authorization").ok_or(Refusal::MissingToken)?;
+        if header.contains(',') {
+            return Err(Refusal::invalid_request("more than one Authorization header"));
+        }
+        let (scheme, token) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refusal::MissingToken);
+        }
+        let token = token.trim_start_matches(' ');
+        if token.is_empty() || token.contains(char::is_whitespace) {
+            return Err(Refusal::invalid_request("the Authorization header is not `Bearer` and one token"));
+        }
+        Ok(Secret::new(token))
+    }
+
+    /// The response in the form that answers this request's event.
+    pub fn answer(&self, response: Response) -> Payload {
+        Payload::new(self.version, response)
+    }
+}
+
+/// `application/json`, with no parameter but a UTF-8 charset.
+fn is_json(content_type: &str) -> bool {
+    let (media_type, parameter) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let parameter = parameter.trim().to_ascii_lowercase();
+    media_type.trim().eq_ignore_ascii_case("application/json")
+        && matches!(parameter.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
+}
+
+#[cfg(test)]
+mod tests;

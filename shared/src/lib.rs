@@ -1,0 +1,48 @@
+//! Everything that is true about tokens, passwords, users and sessions.
+//!
+//! # The concepts
+//!
+//! - A [`user`] is an immutable id with an email, a password's hash and a state.
+//! - A [`session`] begins with a sign-in. It holds a generation counter, and the rules
+//!   by which a refresh token is traded for the next one are in its module.
+//! - Two tokens speak for a session ([`token`]): the access token, which guards the
+//!   owner's routes for minutes, and the refresh token, which stands for one
+//!   generation of the session.
+//! - The [`store`] keeps users and sessions in DynamoDB.
+//!
+//! # The two flows
+//!
+//! ```text
+//! sign-in   event → email, password → credential ─┬─ bcrypt ──┬→ open → put session → both tokens
+//!                                                 └─ user ────┘
+//! refresh   event → refresh token → verify ─┬─ rotate session ┬→ decide → both tokens
+//!                                           └─ user ──────────┘
+//! ```
+//!
+//! Decisions ([`session::decide`], [`password::check`], [`token::verify_refresh`]) are
+//! pure: the time and random values are arguments. HTTP is known in [`http`] only,
+//! DynamoDB in [`store`] only, the environment in [`config`] only.
+
+mod aws;
+pub mod config;
+mod email;
+mod encoding;
+pub mod error;
+pub mod http;
+pub mod lambda;
+pub mod password;
+pub mod random;
+mod secret;
+pub mod session;
+pub mod store;
+pub mod telemetry;
+pub mod time;
+pub mod token;
+pub mod user;
+
+pub use aws::with_deadlines;
+pub use config::Config;
+pub use email::{Email, InvalidEmail};
+pub use error::Error;
+pub use secret::Secret;
+pub use store::Store;

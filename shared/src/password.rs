@@ -1,0 +1,332 @@
+//! Passwords: the rules for setting one, and the one place where bcrypt runs.
+//!
+//! # Why not simply `bcrypt::verify`
+//!
+//! - bcrypt reads at most 72 bytes. A longer password is *wrong* at sign-in and
+//!   refused where one is set; it is never cut. (The crate's `non_truncating_*`
+//!   functions refuse 72 bytes as well, because they count the closing NUL that
+//!   the algorithm appends; 72 is allowed here.)
+//! - A NUL ends a password for some implementations, and bcrypt's cyclic key
+//!   cannot tell `"a"` from `"a\0a"`. A password with a NUL is therefore wrong
+//!   at sign-in and refused where one is set.
+//! - A sign-in that fails must cost the same for a user who does not exist, one
+//!   without a password, one with an old, cheaper hash, and a wrong password.
+//!   [`check`] does 2^cost rounds whenever it answers no.
+//! - A stored hash is input: `$2x$` (hashes of a library with a sign-extension
+//!   bug), another scheme, or a cost of 31 (days of work) must not reach bcrypt.
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// The most bytes of a password that bcrypt reads.
+pub const MAX_BYTES: usize = 72;
+
+/// The fewest Unicode code points of a password that is set.
+pub const MIN_CODE_POINTS: usize = 8;
+
+/// The lowest cost that bcrypt defines.
+pub const MIN_COST: u32 = 4;
+
+/// A bcrypt hash whose form and version have been checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash {
+    text: Secret,
+    cost: u32,
+}
+
+/// The text is not a bcrypt hash that can be verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidHash {
+    /// Not `$2a$`, `$2b$` or `$2y$`, two digits of cost, 22 + 31 characters.
+    Malformed,
+    /// `$2x$`: made by a library with a sign-extension bug.
+    Version2x,
+    /// A cost below 4 or above 31.
+    Cost,
+}
+
+impl PasswordHash {
+    /// Reads a stored bcrypt hash; `$2a$`, `$2b$` and `$2y$` mean the same.
+    ///
+    /// # Errors
+    /// [`InvalidHash`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidHash> {
+        if text.starts_with("$2x$") {
+            return Err(InvalidHash::Version2x);
+        }
+        let parts: bcrypt::HashParts = text.parse().map_err(|_| InvalidHash::Malformed)?;
+        // The crate reads the cost as a number, so "+5" would pass.
+        if !text.get(4..6).is_some_and(|cost| cost.bytes().all(|b| b.is_ascii_digit())) {
+            return Err(InvalidHash::Malformed);
+        }
+        let cost = parts.get_cost();
+        if !(MIN_COST..=31).contains(&cost) {
+            return Err(InvalidHash::Cost);
+        }
+        Ok(Self { text: Secret::new(text), cost })
+    }
+
+    /// Hashes a new password; takes 2^`cost` rounds.
+    ///
+    /// # Errors
+    /// [`InvalidHash::Cost`] when `cost` is not 4 to 31.
+    pub fn create(password: &NewPassword, cost: u32, salt: [u8; 16]) -> Result<Self, InvalidHash> {
+        hash(password.0.expose(), cost, salt).ok_or(InvalidHash::Cost)
+    }
+
+    /// The hash in its usual form of 60 characters, for the store.
+    pub fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// The binary logarithm of the number of rounds.
+    pub fn cost(&self) -> u32 {
+        self.cost
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PasswordHash(cost {})", self.cost)
+    }
+}
+
+impl fmt::Display for InvalidHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a bcrypt hash ($2a$, $2b$ or $2y$)",
+            Self::Version2x => "a $2x$ hash: made by a library with a known bug",
+            Self::Cost => "a bcrypt cost outside 4 to 31",
+        })
+    }
+}
+
+impl std::error::Error for InvalidHash {}
+
+/// A password that satisfies the rules for setting one.
+#[derive(Clone, Debug)]
+pub struct NewPassword(Secret);
+
+/// The rule that a new password breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordRule {
+    /// Fewer than [`MIN_CODE_POINTS`] code points.
+    TooShort,
+    /// More than [`MAX_BYTES`] bytes of UTF-8.
+    TooLong,
+    /// Contains a NUL character.
+    Nul,
+}
+
+impl NewPassword {
+    /// Checks a password that is to be set. It is not trimmed, and its case and
+    /// composition are not changed.
+    ///
+    /// # Errors
+    /// The [`PasswordRule`] it breaks.
+    pub fn parse(text: &str) -> Result<Self, PasswordRule> {
+        if text.len() > MAX_BYTES {
+            return Err(PasswordRule::TooLong);
+        }
+        if text.contains('\0') {
+            return Err(PasswordRule::Nul);
+        }
+        if text.chars().count() < MIN_CODE_POINTS {
+            return Err(PasswordRule::TooShort);
+        }
+        Ok(Self(Secret::new(text)))
+    }
+}
+
+impl fmt::Display for PasswordRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort => write!(f, "a password has at least {MIN_CODE_POINTS} characters"),
+            Self::TooLong => write!(f, "a password has at most {MAX_BYTES} bytes"),
+            Self::Nul => f.write_str("a password has no NUL character"),
+        }
+    }
+}
+
+impl std::error::Error for PasswordRule {}
+
+/// What a sign-in's password check found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The password is not the one that was hashed.
+    Wrong,
+    /// The password is right. When the stored hash is cheaper than the
+    /// configured cost, a hash of that cost comes with it, to be stored instead.
+    Right {
+        /// The new hash of the same password.
+        upgrade: Option<PasswordHash>,
+    },
+}
+
+/// Compares a presented password with the stored hash.
+///
+/// Answers [`Check::Wrong`] after 2^`cost` rounds of work, whatever the reason: no such
+/// user (`stored` is `None`), a hash of lower cost (topped up with decoy rounds), a
+/// hash above `cost` (not run at all), or a password that bcrypt cannot tell apart.
+///
+/// `salt` is fresh random bytes for an upgraded hash.
+pub fn check(presented: &str, stored: Option<&PasswordHash>, cost: u32, salt: [u8; 16]) -> Check {
+    let usable = presented.len() <= MAX_BYTES && !presented.contains('\0');
+    let Some(stored) = stored.filter(|stored| usable && stored.cost <= cost) else {
+        decoy(cost);
+        return Check::Wrong;
+    };
+    #[expect(clippy::disallowed_methods, reason = "at most 72 bytes and no NUL: nothing is cut")]
+    let right = bcrypt::verify(presented, stored.expose()).unwrap_or(false);
+    if right {
+        let upgrade = (stored.cost < cost).then(|| hash(presented, cost, salt)).flatten();
+        return Check::Right { upgrade };
+    }
+    // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
+    (stored.cost..cost).for_each(decoy);
+    Check::Wrong
+}
+
+/// 2^`cost` rounds for nobody.
+fn decoy(cost: u32) {
+    std::hint::black_box(hash("decoy", cost, [0; 16]));
+}
+
+fn hash(password: &str, cost: u32, salt: [u8; 16]) -> Option<PasswordHash> {
+    let parts = bcrypt::hash_with_salt(password, cost, salt).ok()?;
+    Some(PasswordHash { text: Secret::new(parts.to_string()), cost })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SALT: [u8; 16] = [7; 16];
+
+    fn hash_of(password: &str, cost: u32) -> PasswordHash {
+        hash(password, cost, SALT).unwrap()
+    }
+
+    fn is_right(presented: &str, stored: &PasswordHash) -> bool {
+        matches!(check(presented, Some(stored), stored.cost, SALT), Check::Right { .. })
+    }
+
+    #[test]
+    fn seventy_two_bytes_are_a_password_and_one_more_is_wrong() {
+        let longest = "x".repeat(72);
+        let stored = PasswordHash::create(&NewPassword::parse(&longest).unwrap(), 4, SALT).unwrap();
+        assert!(is_right(&longest, &stored));
+        assert!(!is_right(&format!("{longest}y"), &stored));
+        assert!(!is_right(&longest[..71], &stored));
+    }
+
+    #[test]
+    fn a_nul_neither_ends_a_password_nor_is_dropped() {
+        assert!(!is_right("a\0a", &hash_of("a", 4)));
+        assert!(!is_right("a", &hash_of("a\0b", 4)));
+        assert!(!is_right("a\0c", &hash_of("a\0b", 4)));
+    }
+
+    #[test]
+    fn spaces_and_case_count() {
+        let stored = hash_of(" Correct Horse ", 4);
+        assert!(is_right(" Correct Horse ", &stored));
+        for other in ["Correct Horse", " correct horse ", " Correct Horse", "Correct Horse "] {
+            assert!(!is_right(other, &stored), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_three_good_versions_verify_alike() {
+        let text = hash_of("correct horse", 4).expose().to_owned();
+        for version in ["$2a$", "$2b$", "$2y$"] {
+            let stored = PasswordHash::parse(&text.replace("$2b$", version)).unwrap();
+            assert!(is_right("correct horse", &stored), "{version}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_usable_hash_is_refused_before_any_work() {
+        let good = hash_of("correct horse", 4).expose().to_owned();
+        assert_eq!(PasswordHash::parse(&good.replace("$2b$", "$2x$")), Err(InvalidHash::Version2x));
+        assert_eq!(PasswordHash::parse(&good.replace("$04$", "$03$")), Err(InvalidHash::Cost));
+        assert_eq!(PasswordHash::parse(&good.replace("$04$", "$32$")), Err(InvalidHash::Cost));
+        for text in [
+            "",
+            "plain",
+            "$2b$04$",
+            "$2b$04$short",
+            &good[..59],
+            &format!("{good}="),
+            &good.replace("$2b$", "$2z$"),
+            &good.replace("$04$", "$+4$"),
+            &good.replace("$04$", "$xx$"),
+            &"é".repeat(30),
+            &good.replace('$', "£"),
+            "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$aGFzaGhhc2hoYXNo",
+        ] {
+            assert_eq!(PasswordHash::parse(text), Err(InvalidHash::Malformed), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_above_the_configured_cost_is_wrong_and_not_run() {
+        let text = hash_of("correct horse", 4).expose().replace("$04$", "$31$");
+        let days_of_work = PasswordHash::parse(&text).unwrap();
+        assert_eq!(check("correct horse", Some(&days_of_work), 4, SALT), Check::Wrong);
+    }
+
+    #[test]
+    fn a_cheaper_hash_is_replaced_when_the_password_is_right() {
+        let Check::Right { upgrade: Some(upgrade) } =
+            check("correct horse", Some(&hash_of("correct horse", 4)), 5, SALT)
+        else {
+            panic!("no upgrade")
+        };
+        assert_eq!(upgrade.cost(), 5);
+        assert!(is_right("correct horse", &upgrade));
+        let same_cost = check("correct horse", Some(&hash_of("correct horse", 5)), 5, SALT);
+        assert_eq!(same_cost, Check::Right { upgrade: None });
+        assert_eq!(check("wrong", Some(&hash_of("correct horse", 4)), 5, SALT), Check::Wrong);
+    }
+
+    #[test]
+    fn the_rules_for_a_new_password() {
+        assert_eq!(NewPassword::parse("1234567").unwrap_err(), PasswordRule::TooShort);
+        assert_eq!(NewPassword::parse("🐴🐴🐴🐴🐴🐴🐴").unwrap_err(), PasswordRule::TooShort);
+        assert_eq!(NewPassword::parse(&"🐴".repeat(19)).unwrap_err(), PasswordRule::TooLong);
+        assert_eq!(NewPassword::parse("12345678\0").unwrap_err(), PasswordRule::Nul);
+        for fine in ["12345678", "        ", "🐴🐴🐴🐴🐴🐴🐴🐴", &"🐴".repeat(18), &"x".repeat(64)]
+        {
+            assert!(NewPassword::parse(fine).is_ok(), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_in_debug() {
+        assert_eq!(format!("{:?}", hash_of("secret", 4)), "PasswordHash(cost 4)");
+        assert_eq!(format!("{:?}", NewPassword::parse("correct horse").unwrap()), "NewPassword(Secret(…))");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn more_than_72_bytes_never_verify(password in "[ -~]{72}", more in ".{1,40}") {
+            let stored = hash_of(&password, 4);
+            let longer = format!("{password}{more}");
+            prop_assert!(is_right(&password, &stored));
+            prop_assert!(!is_right(&longer, &stored));
+        }
+
+        #[test]
+        fn no_stored_text_panics(text in ".{0,80}", tail in "[./A-Za-z0-9]{53}", cost in 0u32..40) {
+            let _ = PasswordHash::parse(&text);
+            if let Ok(stored) = PasswordHash::parse(&format!("$2b${cost:02}${tail}")) {
+                prop_assert_eq!(check("password", Some(&stored), 4, SALT), Check::Wrong);
+            }
+        }
+    }
+}

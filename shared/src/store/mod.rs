@@ -1,0 +1,48 @@
+//! The store: users and sessions in DynamoDB, and the only code that talks to it.
+//!
+//! Every read that decides is consistent, every write carries a condition, and every
+//! write is safe to be delivered twice, the second time late: `UpdateItem` creates
+//! what is missing, so each demands that the item exists; a put that finds its own
+//! session succeeded; sessions are only ever marked as revoked. No secondary index.
+
+mod failure;
+mod item;
+pub mod schema;
+mod sessions;
+mod users;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::aws;
+use crate::config::Config;
+
+pub use sessions::Rotation;
+pub use users::{Added, NewUser};
+
+/// Users and sessions in their tables.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    users_table: String,
+    sessions_table: String,
+}
+
+impl Store {
+    /// The store of a function.
+    pub fn new(config: &Config) -> Self {
+        Self::with_client(aws::dynamodb_client(&config.aws), &config.users_table, &config.sessions_table)
+    }
+
+    /// The store behind any client, for the command line.
+    pub fn with_client(client: Client, users_table: &str, sessions_table: &str) -> Self {
+        Self { client, users_table: users_table.to_owned(), sessions_table: sessions_table.to_owned() }
+    }
+
+    /// Opens the connection while the instance starts, by asking for an item that is
+    /// not there. What goes wrong shows at the first request that needs it.
+    pub async fn connect(&self) {
+        let key = AttributeValue::S("CONNECT".to_owned());
+        let _ = self.client.get_item().table_name(&self.users_table).key(schema::PK, key).send().await;
+    }
+}

@@ -1,0 +1,193 @@
+//! The users' table.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+
+use super::failure::classify;
+use super::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
+use super::{Store, schema};
+use crate::email::Email;
+use crate::error::Error;
+use crate::password::PasswordHash;
+use crate::time::Timestamp;
+use crate::user::{Credential, User, UserId, UserStatus};
+
+/// A user that is to be added.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Its id: random, or the one it had in another system.
+    pub id: UserId,
+    /// The email it signs in with.
+    pub email: Email,
+    /// Its password's hash.
+    pub password_hash: PasswordHash,
+    /// The time of its making.
+    pub now: Timestamp,
+}
+
+/// What came of adding a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// Both items were written.
+    New,
+    /// There is a user with this email; nothing was changed.
+    EmailExists,
+    /// There is a user with this id under another email; nothing was changed.
+    IdExists,
+}
+
+impl Store {
+    /// Reads the credential that belongs to an email.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], or [`Error::Internal`] for an item that is no credential.
+    pub async fn read_credential(&self, email: &Email) -> Result<Option<Credential>, Error> {
+        let item = self.read_user_item("users.read_credential", schema::email_key(email)).await?;
+        item.map(|item| credential(&item)).transpose()
+    }
+
+    /// Reads a user's state.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], or [`Error::Internal`] for an item that is no user.
+    pub async fn read_user(&self, id: &UserId) -> Result<Option<User>, Error> {
+        let item = self.read_user_item("users.read", schema::user_key(id)).await?;
+        item.map(|item| user(id, &item)).transpose()
+    }
+
+    async fn read_user_item(&self, what: &'static str, key: String) -> Result<Option<Item>, Error> {
+        let read = self
+            .client
+            .get_item()
+            .table_name(&self.users_table)
+            .key(schema::PK, text(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|failure| classify(what, &failure))?;
+        Ok(read.item.map(|attributes| Item { what, attributes }))
+    }
+
+    /// Stores a hash of the same password at a higher cost, if the stored one is
+    /// still the one that was verified: a password change meanwhile wins.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Internal`]: the old hash may still be there.
+    pub async fn upgrade_hash(&self, email: &Email, from: &PasswordHash, to: &PasswordHash) -> Result<(), Error> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users_table)
+            .key(schema::PK, text(schema::email_key(email)))
+            .update_expression("SET #hash = :to")
+            .condition_expression(format!("{EXISTS} AND #hash = :from"))
+            .expression_attribute_names("#hash", schema::PASSWORD_HASH)
+            .expression_attribute_values(":from", text(from.expose()))
+            .expression_attribute_values(":to", text(to.expose()))
+            .send()
+            .await;
+        match update {
+            Ok(_) => Ok(()),
+            Err(failure)
+                if failure
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(failure) => Err(classify("users.upgrade_hash", &failure)),
+        }
+    }
+
+    /// Adds a user: both items in one transaction, or none.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Internal`]; the same call again finds out.
+    pub async fn add_user(&self, new: &NewUser) -> Result<Added, Error> {
+        const WHAT: &str = "users.add";
+        let added = self
+            .client
+            .transact_write_items()
+            .transact_items(self.put_new(credential_attributes(new))?)
+            .transact_items(self.put_new(user_attributes(new))?)
+            .send()
+            .await;
+        let Err(failure) = added else { return Ok(Added::New) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = failure.as_service_error()
+        else {
+            return Err(classify(WHAT, &failure));
+        };
+        let codes: Vec<&str> =
+            canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
+        match codes.as_slice() {
+            ["ConditionalCheckFailed", _] => Ok(Added::EmailExists),
+            [_, "ConditionalCheckFailed"] => Ok(Added::IdExists),
+            [code, "None"] | [_, code] if code.starts_with("Validation") || code.starts_with("ItemCollection") => {
+                Err(Error::internal(WHAT, *code))
+            }
+            _ => Err(Error::unavailable(WHAT, "the transaction was canceled")),
+        }
+    }
+
+    fn put_new(&self, item: Attributes) -> Result<TransactWriteItem, Error> {
+        let put = Put::builder()
+            .table_name(&self.users_table)
+            .set_item(Some(item))
+            .condition_expression(IS_NEW)
+            .build()
+            .map_err(|_| Error::internal("users.add", "the request could not be built"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// The version of a credential that was never changed.
+const FIRST_VERSION: u64 = 1;
+
+fn credential_attributes(new: &NewUser) -> Attributes {
+    [
+        (schema::PK, text(schema::email_key(&new.email))),
+        (schema::SUB, text(new.id.as_str())),
+        (schema::PASSWORD_HASH, text(new.password_hash.expose())),
+        (schema::CREDENTIAL_VERSION, number(FIRST_VERSION)),
+        (schema::PASSWORD_CHANGED_AT, number(new.now.millis())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn user_attributes(new: &NewUser) -> Attributes {
+    [
+        (schema::PK, text(schema::user_key(&new.id))),
+        (schema::EMAIL, text(new.email.as_str())),
+        (schema::STATUS, text(schema::ACTIVE)),
+        (schema::EPOCH, number(0)),
+        (schema::CREDENTIAL_VERSION, number(FIRST_VERSION)),
+        (schema::CREATED_AT, number(new.now.millis())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn credential(item: &Item) -> Result<Credential, Error> {
+    Ok(Credential {
+        user_id: item.parsed(schema::SUB, |text| UserId::parse(text).ok())?,
+        password_hash: item.optional_text(schema::PASSWORD_HASH)?.map(PasswordHash::parse),
+        credential_version: item.number(schema::CREDENTIAL_VERSION)?,
+    })
+}
+
+fn user(id: &UserId, item: &Item) -> Result<User, Error> {
+    Ok(User {
+        id: id.clone(),
+        email: item.parsed(schema::EMAIL, |text| Email::parse(text).ok())?,
+        status: item.parsed(schema::STATUS, |text| match text {
+            schema::ACTIVE => Some(UserStatus::Active),
+            schema::DISABLED => Some(UserStatus::Disabled),
+            _ => None,
+        })?,
+        epoch: item.number(schema::EPOCH)?,
+        credential_version: item.number(schema::CREDENTIAL_VERSION)?,
+        created_at: item.millis(schema::CREATED_AT)?,
+    })
+}

@@ -1,0 +1,158 @@
+//! The keys in hand: loaded at start, renewed while the function lives.
+//!
+//! - Keys older than five minutes are loaded again at their next use, at most once
+//!   in 30 seconds. When that fails they go on being used, for up to a day: the
+//!   service that keeps them may be down, but what was signed stays signed.
+//! - A token with an unknown `kid` is invalid only if the keys in hand are younger
+//!   than five minutes. Otherwise it may be signed by a key we have not seen, so
+//!   the keys are loaded again, and the answer is 503 when that fails: never an
+//!   answer that makes a client throw its tokens away.
+//! - Keys that cannot be loaded at start do not end the function; it answers 503
+//!   until they can, asking at most once a second.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::keys::{KeySet, Purpose};
+use super::verify::TokenError;
+use crate::aws;
+use crate::config::{Config, KeySource};
+use crate::error::Error;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// How long keys are used without asking for newer ones, in seconds.
+const FRESH: i64 = 300;
+/// How long keys are used although newer ones cannot be had, in seconds.
+const STALE: i64 = 86_400;
+/// The shortest time between two loads while there are keys in hand, in seconds.
+const PAUSE: i64 = 30;
+/// The same while there are none.
+const FIRST_PAUSE: i64 = 1;
+
+/// The keys of some purposes, with where they come from.
+pub struct KeyRing {
+    source: Source,
+    state: Mutex<State>,
+}
+
+enum Source {
+    File(std::path::PathBuf),
+    Secrets { client: aws_sdk_secretsmanager::Client, ids: Vec<String> },
+}
+
+#[derive(Default)]
+struct State {
+    keys: Option<(Arc<KeySet>, Timestamp)>,
+    tried_at: Option<Timestamp>,
+}
+
+impl KeyRing {
+    /// A ring for the keys of these purposes; nothing is loaded yet.
+    pub fn new(config: &Config, purposes: &[Purpose]) -> Self {
+        let source = match &config.key_source {
+            KeySource::File(path) => Source::File(path.clone()),
+            KeySource::Secrets { access, refresh } => {
+                let mut ids = Vec::with_capacity(2);
+                if purposes.contains(&Purpose::Access) {
+                    ids.push(access.clone());
+                }
+                if purposes.iter().any(|purpose| *purpose != Purpose::Access) {
+                    ids.push(refresh.clone());
+                }
+                Source::Secrets { client: aws::secrets_client(&config.aws), ids }
+            }
+        };
+        Self { source, state: Mutex::default() }
+    }
+
+    /// The keys in hand, loaded or loaded again as the rules above say.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there are none that may be used.
+    pub async fn current(&self, now: Timestamp) -> Result<Arc<KeySet>, Error> {
+        let mut state = self.state.lock().await;
+        match &state.keys {
+            Some((keys, loaded_at)) if now < loaded_at.plus_seconds(FRESH) => Ok(Arc::clone(keys)),
+            Some((keys, loaded_at)) => {
+                let (keys, may_be_used) = (Arc::clone(keys), now < loaded_at.plus_seconds(STALE));
+                match self.load(&mut state, now, PAUSE).await {
+                    Ok(newer) => Ok(newer),
+                    Err(_) if may_be_used => Ok(keys),
+                    Err(error) => Err(error),
+                }
+            }
+            None => self.load(&mut state, now, FIRST_PAUSE).await,
+        }
+    }
+
+    /// Verifies with the keys in hand, and once more with newly loaded ones when a
+    /// `kid` is unknown to keys that are no longer fresh.
+    ///
+    /// # Errors
+    /// The inner error is what is wrong with the token; the outer one is
+    /// [`Error::Unavailable`]: nothing can be said about it.
+    pub async fn verify<C>(
+        &self,
+        now: Timestamp,
+        verify: impl Fn(&KeySet) -> Result<C, TokenError>,
+    ) -> Result<Result<C, TokenError>, Error> {
+        let keys = self.current(now).await?;
+        let verdict = verify(&keys);
+        if !matches!(verdict, Err(TokenError::UnknownKey)) {
+            return Ok(verdict);
+        }
+        let mut state = self.state.lock().await;
+        if state.keys.as_ref().is_some_and(|(_, loaded_at)| now < loaded_at.plus_seconds(FRESH)) {
+            return Ok(verdict);
+        }
+        let newer = self.load(&mut state, now, PAUSE).await?;
+        Ok(verify(&newer))
+    }
+
+    async fn load(&self, state: &mut State, now: Timestamp, pause: i64) -> Result<Arc<KeySet>, Error> {
+        if state.tried_at.is_some_and(|tried_at| now < tried_at.plus_seconds(pause)) {
+            return Err(Error::unavailable("keys", "asked a moment ago"));
+        }
+        state.tried_at = Some(now);
+        let keys = Arc::new(self.source.read().await?);
+        state.keys = Some((Arc::clone(&keys), now));
+        Ok(keys)
+    }
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyRing")
+    }
+}
+
+impl Source {
+    async fn read(&self) -> Result<KeySet, Error> {
+        match self {
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|cause| Error::unavailable("keys.file", &cause.kind()))?;
+                parse(&Secret::new(text))
+            }
+            Self::Secrets { client, ids } => {
+                let mut all = KeySet::default();
+                for id in ids {
+                    all = all.merged(parse(&secret_value(client, id).await?)?);
+                }
+                Ok(all)
+            }
+        }
+    }
+}
+
+fn parse(text: &Secret) -> Result<KeySet, Error> {
+    KeySet::parse(text.expose()).map_err(|cause| Error::unavailable("keys", &cause))
+}
+
+async fn secret_value(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Secret, Error> {
+    let answer = client.get_secret_value().secret_id(id).send().await;
+    let answer = answer.map_err(|failure| Error::unavailable("keys.secret", aws::failure_code(&failure)))?;
+    Ok(Secret::new(answer.secret_string.unwrap_or_default()))
+}

@@ -1,0 +1,405 @@
+//! The keys: private JWK Sets (RFC 7517) with a purpose and a start for each key.
+//!
+//! ```json
+//! {"keys": [{"purpose": "refresh", "kid": "…", "kty": "oct", "alg": "HS256", "nbf": 1800000000, "k": "…"}]}
+//! ```
+//!
+//! Each key has exactly one purpose and one algorithm, and is looked up by
+//! (purpose, `kid`). The newest key whose `nbf` has passed signs; all that are
+//! listed verify. A token's own `alg` is never asked for anything but equality.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use pkcs1::der::{Encode as _, asn1::UintRef};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
+
+use super::claims::NumericDate;
+use crate::encoding;
+use crate::time::Timestamp;
+
+/// What a key is for. A key of one purpose never serves another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Signs access tokens; its public half is in the JWK Set.
+    Access,
+    /// Signs refresh tokens.
+    Refresh,
+    /// Turns emails into keys of tables, so that a dump does not show them.
+    Attempts,
+}
+
+/// How a key signs (RFC 7518 §3.1, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// ECDSA with P-256 and SHA-256.
+    ES256,
+    /// Ed25519.
+    EdDSA,
+    /// HMAC with SHA-256.
+    HS256,
+}
+
+impl Algorithm {
+    /// The `alg` of a token's header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::ES256 => "ES256",
+            Self::EdDSA => "EdDSA",
+            Self::HS256 => "HS256",
+        }
+    }
+
+    fn of_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::RS256 => jsonwebtoken::Algorithm::RS256,
+            Self::ES256 => jsonwebtoken::Algorithm::ES256,
+            Self::EdDSA => jsonwebtoken::Algorithm::EdDSA,
+            Self::HS256 => jsonwebtoken::Algorithm::HS256,
+        }
+    }
+}
+
+/// A private JWK as a key file or a secret holds it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct PrivateJwk {
+    pub(super) purpose: Purpose,
+    pub(super) kid: String,
+    pub(super) alg: Algorithm,
+    pub(super) nbf: NumericDate,
+    #[serde(flatten)]
+    pub(super) material: Material,
+}
+
+/// The members of a private JWK that are the key itself (RFC 7518 §6, RFC 8037 §2).
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kty")]
+pub(super) enum Material {
+    #[serde(rename = "RSA")]
+    Rsa {
+        n: String,
+        e: String,
+        d: String,
+        p: String,
+        q: String,
+        dp: String,
+        dq: String,
+        qi: String,
+    },
+    EC {
+        crv: String,
+        x: String,
+        y: String,
+        d: String,
+    },
+    #[serde(rename = "OKP")]
+    Okp {
+        crv: String,
+        x: String,
+        d: String,
+    },
+    #[serde(rename = "oct")]
+    Octets {
+        k: String,
+    },
+}
+
+impl Drop for Material {
+    fn drop(&mut self) {
+        match self {
+            Self::Rsa { d, p, q, dp, dq, qi, .. } => [d, p, q, dp, dq, qi].into_iter().for_each(Zeroize::zeroize),
+            Self::EC { d, .. } | Self::Okp { d, .. } => d.zeroize(),
+            Self::Octets { k } => k.zeroize(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PrivateJwkSet {
+    pub(super) keys: Vec<PrivateJwk>,
+}
+
+/// A public JWK: a type that has no member for a private part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    kid: String,
+    alg: Algorithm,
+    #[serde(rename = "use")]
+    usage: String,
+    #[serde(flatten)]
+    material: PublicMaterial,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kty")]
+enum PublicMaterial {
+    #[serde(rename = "RSA")]
+    Rsa {
+        n: String,
+        e: String,
+    },
+    EC {
+        crv: String,
+        x: String,
+        y: String,
+    },
+    #[serde(rename = "OKP")]
+    Okp {
+        crv: String,
+        x: String,
+    },
+}
+
+/// The public JWK Set (RFC 7517 §5): what verifies access tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKeySet {
+    keys: Vec<PublicKey>,
+}
+
+impl PublicKeySet {
+    /// The names of the algorithms in use, each once.
+    pub fn algorithms(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.keys.iter().map(|key| key.alg.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// One key, ready to sign and to verify.
+pub struct Key {
+    kid: String,
+    pub(super) purpose: Purpose,
+    algorithm: Algorithm,
+    not_before: NumericDate,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    public: Option<PublicKey>,
+    mac: Option<hmac::Key>,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?} {} {})", self.purpose, self.algorithm.name(), self.kid)
+    }
+}
+
+impl Key {
+    /// The name by which tokens refer to it.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The one algorithm it is for.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The base64url signature of a JWS signing input (RFC 7515 §5.1); `None` when
+    /// the key cannot sign.
+    pub fn sign(&self, input: &[u8]) -> Option<String> {
+        jsonwebtoken::crypto::sign(input, &self.encoding, self.algorithm.of_jsonwebtoken()).ok()
+    }
+
+    /// Whether `signature` (base64url) is this key's over the signing input.
+    pub fn has_signed(&self, input: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, input, &self.decoding, self.algorithm.of_jsonwebtoken())
+            .unwrap_or(false)
+    }
+
+    /// HMAC-SHA-256 of `data` under a symmetric key; `None` under any other.
+    pub fn mac(&self, data: &[u8]) -> Option<[u8; 32]> {
+        hmac::sign(self.mac.as_ref()?, data).as_ref().try_into().ok()
+    }
+}
+
+/// The text is not a set of keys that can be used. Holds no part of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySetError {
+    /// Not JSON, or not a private JWK Set with the members above.
+    Malformed,
+    /// No keys in it, as in a secret before its first rotation.
+    Empty,
+    /// A `kid` that is not 1 to 64 of `A–Z a–z 0–9 - _`.
+    KeyId,
+    /// Two keys of one purpose with the same `kid`.
+    Duplicate(String),
+    /// A key that cannot be used as what it says it is; with its `kid`.
+    Unusable(String),
+}
+
+impl fmt::Display for KeySetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("not a private JWK Set with purpose, kid, alg, nbf for each key"),
+            Self::Empty => f.write_str("there are no keys"),
+            Self::KeyId => f.write_str("a kid is 1 to 64 of A-Z a-z 0-9 - _"),
+            Self::Duplicate(kid) => write!(f, "two keys have the kid {kid}"),
+            Self::Unusable(kid) => write!(f, "the key {kid} cannot be used with its alg and purpose"),
+        }
+    }
+}
+
+impl std::error::Error for KeySetError {}
+
+/// The keys a function has in hand.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+}
+
+impl KeySet {
+    /// Reads a private JWK Set.
+    ///
+    /// # Errors
+    /// [`KeySetError`]: one unusable key makes the whole set unusable, so that a
+    /// mistake shows at once and not at the next rotation.
+    pub fn parse(text: &str) -> Result<Self, KeySetError> {
+        if text.trim().is_empty() {
+            return Err(KeySetError::Empty);
+        }
+        let set: PrivateJwkSet = serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
+        if set.keys.is_empty() {
+            return Err(KeySetError::Empty);
+        }
+        let mut keys: Vec<Key> = Vec::with_capacity(set.keys.len());
+        for jwk in &set.keys {
+            if !is_key_id(&jwk.kid) {
+                return Err(KeySetError::KeyId);
+            }
+            if keys.iter().any(|key| key.purpose == jwk.purpose && key.kid == jwk.kid) {
+                return Err(KeySetError::Duplicate(jwk.kid.clone()));
+            }
+            keys.push(load(jwk).ok_or_else(|| KeySetError::Unusable(jwk.kid.clone()))?);
+        }
+        Ok(Self { keys })
+    }
+
+    /// The keys of both sets.
+    pub fn merged(mut self, other: Self) -> Self {
+        self.keys.extend(other.keys);
+        self
+    }
+
+    /// The key that signs now: the newest of its purpose whose `nbf` has passed.
+    pub fn signing_key(&self, purpose: Purpose, now: Timestamp) -> Option<&Key> {
+        self.keys
+            .iter()
+            .filter(|key| key.purpose == purpose && key.not_before.timestamp() <= now)
+            .max_by_key(|key| key.not_before)
+    }
+
+    /// The oldest key of a purpose: one that stays the same while newer ones come.
+    pub fn oldest_key(&self, purpose: Purpose) -> Option<&Key> {
+        self.keys.iter().filter(|key| key.purpose == purpose).min_by_key(|key| key.not_before)
+    }
+
+    /// The key of a purpose with a `kid`.
+    pub fn find(&self, purpose: Purpose, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.purpose == purpose && key.kid == kid)
+    }
+
+    /// The public halves of the keys of access tokens.
+    pub fn public(&self) -> PublicKeySet {
+        PublicKeySet { keys: self.keys.iter().filter_map(|key| key.public.clone()).collect() }
+    }
+}
+
+/// What a `kid` may look like, in a key set and in a token's header.
+pub(super) fn is_key_id(kid: &str) -> bool {
+    (1..=64).contains(&kid.len()) && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn load(jwk: &PrivateJwk) -> Option<Key> {
+    let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
+        (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) => {
+            let der = rsa_private_key_der(&jwk.material)?;
+            // 2048 bits at least, and a private half that belongs to the public one.
+            RsaKeyPair::from_der(&der).ok()?;
+            (EncodingKey::from_rsa_der(&der), DecodingKey::from_rsa_components(n, e).ok()?, None)
+        }
+        (Purpose::Access, Algorithm::ES256, Material::EC { crv, x, y, d }) if crv == "P-256" => {
+            let point = [vec![4], encoding::decode(x)?, encoding::decode(y)?].concat();
+            let pair = EcdsaKeyPair::from_private_key_and_public_key(
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                &encoding::decode(d)?,
+                &point,
+            );
+            let pkcs8 = pair.ok()?.to_pkcs8v1().ok()?;
+            (EncodingKey::from_ec_der(pkcs8.as_ref()), DecodingKey::from_ec_components(x, y).ok()?, None)
+        }
+        (Purpose::Access, Algorithm::EdDSA, Material::Okp { crv, x, d }) if crv == "Ed25519" => {
+            let pair = Ed25519KeyPair::from_seed_and_public_key(&encoding::decode(d)?, &encoding::decode(x)?);
+            let pkcs8 = pair.ok()?.to_pkcs8().ok()?;
+            (EncodingKey::from_ed_der(pkcs8.as_ref()), DecodingKey::from_ed_components(x).ok()?, None)
+        }
+        (Purpose::Refresh | Purpose::Attempts, Algorithm::HS256, Material::Octets { k }) => {
+            let mut octets = encoding::decode(k)?;
+            // RFC 7518 §3.2: at least as long as the hash. An empty key would accept
+            // what anyone signs.
+            if octets.len() < 32 {
+                return None;
+            }
+            let keys = (
+                EncodingKey::from_secret(&octets),
+                DecodingKey::from_secret(&octets),
+                Some(hmac::Key::new(hmac::HMAC_SHA256, &octets)),
+            );
+            octets.zeroize();
+            keys
+        }
+        _ => return None,
+    };
+    Some(Key {
+        kid: jwk.kid.clone(),
+        purpose: jwk.purpose,
+        algorithm: jwk.alg,
+        not_before: jwk.nbf,
+        encoding,
+        decoding,
+        public: public_half(jwk),
+        mac,
+    })
+}
+
+fn public_half(jwk: &PrivateJwk) -> Option<PublicKey> {
+    let material = match &jwk.material {
+        Material::Rsa { n, e, .. } => PublicMaterial::Rsa { n: n.clone(), e: e.clone() },
+        Material::EC { crv, x, y, .. } => PublicMaterial::EC { crv: crv.clone(), x: x.clone(), y: y.clone() },
+        Material::Okp { crv, x, .. } => PublicMaterial::Okp { crv: crv.clone(), x: x.clone() },
+        Material::Octets { .. } => return None,
+    };
+    Some(PublicKey { kid: jwk.kid.clone(), alg: jwk.alg, usage: "sig".to_owned(), material })
+}
+
+/// The `RSAPrivateKey` (RFC 8017 §A.1.2) of a JWK's members.
+fn rsa_private_key_der(material: &Material) -> Option<Vec<u8>> {
+    let Material::Rsa { n, e, d, p, q, dp, dq, qi } = material else { return None };
+    let mut parts: Vec<Vec<u8>> = Vec::with_capacity(8);
+    for part in [n, e, d, p, q, dp, dq, qi] {
+        parts.push(encoding::decode(part)?);
+    }
+    let [n, e, d, p, q, dp, dq, qi] = parts.as_slice() else { return None };
+    let integer = |bytes| UintRef::new(bytes).ok();
+    let key = pkcs1::RsaPrivateKey {
+        modulus: integer(n)?,
+        public_exponent: integer(e)?,
+        private_exponent: integer(d)?,
+        prime1: integer(p)?,
+        prime2: integer(q)?,
+        exponent1: integer(dp)?,
+        exponent2: integer(dq)?,
+        coefficient: integer(qi)?,
+        other_prime_infos: None,
+    };
+    let der = key.to_der().ok();
+    parts.iter_mut().for_each(Zeroize::zeroize);
+    der
+}

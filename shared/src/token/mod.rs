@@ -1,0 +1,24 @@
+//! The two tokens: what they say, what signs them, and what makes one valid.
+//!
+//! | | access token | refresh token |
+//! |---|---|---|
+//! | `typ` | `at+jwt` (RFC 9068) | `rt+jwt` |
+//! | signed with | a private key whose public half is in the JWK Set | a symmetric key that no JWK Set shows |
+//! | `aud` | the owner's API | the refresh endpoint alone |
+//! | checked by | anyone | the refresh endpoint |
+
+mod claims;
+mod generate;
+mod keyring;
+mod keys;
+mod pair;
+mod sign;
+mod verify;
+
+pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims};
+pub use generate::{GenerateError, generate};
+pub use keyring::KeyRing;
+pub use keys::{Algorithm, Key, KeySet, KeySetError, PublicKey, PublicKeySet, Purpose};
+pub use pair::TokenPair;
+pub use sign::{Claims, sign};
+pub use verify::{MAX_TOKEN_BYTES, TokenError, Verified, verify_access, verify_refresh};

@@ -1,0 +1,204 @@
+//! Verifying: an unverified text in, [`Verified`] claims or a [`TokenError`] out.
+//!
+//! The order matters: form, key, signature, and only then a claim. The header is
+//! read strictly: exactly `alg`, `kid` and `typ`, each once. So `jwk`, `jku`, `x5u`,
+//! `x5c`, `crit` and `b64` are refused with every other member that could ask for
+//! another way to verify. The signature itself is `jsonwebtoken`'s; its claim checks
+//! are not used, because they skip what is absent, allow arrays and lists of values,
+//! know neither `typ` nor a future `iat`, and read the clock themselves.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::claims::{AccessClaims, Issuance, NumericDate, RefreshClaims};
+use super::keys::{KeySet, is_key_id};
+use super::sign::Claims;
+use crate::config::Config;
+use crate::encoding;
+use crate::time::Timestamp;
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 4096;
+
+/// How far the clock of the instance that issued a token may be ahead of ours, in
+/// seconds; for `iat` and `nbf` only. `exp` has no leeway.
+const LEEWAY: i64 = 5;
+
+/// Claims whose signature, type, issuer, audience and times were all checked. Only
+/// this module can make one.
+#[derive(Clone, Debug)]
+pub struct Verified<C>(C);
+
+impl<C> std::ops::Deref for Verified<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+/// The first thing that is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// Longer than [`MAX_TOKEN_BYTES`].
+    TooLong,
+    /// Not three parts of strict base64url, or a header that is not exactly
+    /// `alg`, `kid` and `typ`.
+    Malformed,
+    /// The `typ` is not that of the expected kind of token.
+    Type,
+    /// No key of the purpose has this `kid`: a forgery, or a key we have not loaded yet.
+    UnknownKey,
+    /// The header's `alg` is not the key's.
+    Algorithm,
+    /// The signature is not the key's over this header and payload.
+    Signature,
+    /// A claim is missing, is there twice or has the wrong type.
+    Claims,
+    /// The `iss` is not this deployment's, to the letter.
+    Issuer,
+    /// The `aud` is not the expected one, to the letter.
+    Audience,
+    /// `exp` is reached.
+    Expired,
+    /// `iat` or `nbf` is more than the leeway ahead.
+    NotYetValid,
+    /// `exp` is not after `iat`, or later than any setting allows.
+    Lifetime,
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::Type => "wrong_type",
+            Self::UnknownKey => "unknown_key",
+            Self::Algorithm => "wrong_algorithm",
+            Self::Signature => "bad_signature",
+            Self::Claims => "bad_claims",
+            Self::Issuer => "wrong_issuer",
+            Self::Audience => "wrong_audience",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Lifetime => "bad_lifetime",
+        })
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+/// Verifies an access token.
+///
+/// # Errors
+/// The first [`TokenError`].
+pub fn verify_access(
+    unverified: &str,
+    keys: &KeySet,
+    issuance: &Issuance,
+    now: Timestamp,
+) -> Result<Verified<AccessClaims>, TokenError> {
+    let claims: AccessClaims = signed_claims(unverified, keys)?;
+    check(
+        &Common { iss: &claims.iss, aud: &claims.aud, exp: claims.exp, iat: claims.iat, nbf: claims.nbf },
+        (&issuance.issuer, &issuance.audience),
+        Config::MAX_ACCESS_TOKEN_TTL,
+        now,
+    )?;
+    Ok(Verified(claims))
+}
+
+/// Verifies a refresh token.
+///
+/// # Errors
+/// The first [`TokenError`].
+pub fn verify_refresh(
+    unverified: &str,
+    keys: &KeySet,
+    issuance: &Issuance,
+    now: Timestamp,
+) -> Result<Verified<RefreshClaims>, TokenError> {
+    let claims: RefreshClaims = signed_claims(unverified, keys)?;
+    check(
+        &Common { iss: &claims.iss, aud: &claims.aud, exp: claims.exp, iat: claims.iat, nbf: claims.nbf },
+        (&issuance.issuer, &issuance.refresh_audience),
+        Config::MAX_SESSION_AGE,
+        now,
+    )?;
+    Ok(Verified(claims))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    kid: String,
+    typ: String,
+}
+
+/// Form, key and signature; the claims come back with nothing but those checked.
+fn signed_claims<C: Claims + DeserializeOwned>(unverified: &str, keys: &KeySet) -> Result<C, TokenError> {
+    if unverified.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::TooLong);
+    }
+    let (message, signature) = unverified.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+    let (Some(header), Some(payload)) = (encoding::decode(header), encoding::decode(payload)) else {
+        return Err(TokenError::Malformed);
+    };
+    let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
+    if header.typ != C::TYPE {
+        return Err(TokenError::Type);
+    }
+    let key = Some(header.kid.as_str())
+        .filter(|kid| is_key_id(kid))
+        .and_then(|kid| keys.find(C::PURPOSE, kid))
+        .ok_or(TokenError::UnknownKey)?;
+    if header.alg != key.algorithm().name() {
+        return Err(TokenError::Algorithm);
+    }
+    if !key.has_signed(message.as_bytes(), signature) {
+        return Err(TokenError::Signature);
+    }
+    serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)
+}
+
+/// The registered claims that both kinds have.
+struct Common<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    exp: NumericDate,
+    iat: NumericDate,
+    nbf: Option<NumericDate>,
+}
+
+fn check(
+    claims: &Common<'_>,
+    (issuer, audience): (&str, &str),
+    longest_life: i64,
+    now: Timestamp,
+) -> Result<(), TokenError> {
+    if claims.iss != issuer {
+        return Err(TokenError::Issuer);
+    }
+    if claims.aud != audience {
+        return Err(TokenError::Audience);
+    }
+    let (exp, iat) = (claims.exp.timestamp(), claims.iat.timestamp());
+    if now >= exp {
+        return Err(TokenError::Expired);
+    }
+    let latest_start = now.plus_seconds(LEEWAY);
+    if iat > latest_start || claims.nbf.is_some_and(|nbf| nbf.timestamp() > latest_start) {
+        return Err(TokenError::NotYetValid);
+    }
+    if exp <= iat || exp > iat.plus_seconds(longest_life) {
+        return Err(TokenError::Lifetime);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
