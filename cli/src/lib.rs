@@ -1,1 +1,10 @@
-//! stub
+//! The `relatch` command as a library: the local stack, which the end-to-end tests
+//! start in their own process, and the commands on users.
+
+pub mod dev;
+mod error;
+mod output;
+mod target;
+pub mod users;
+
+pub use error::CommandError;

@@ -1,1 +1,37 @@
-fn main() {}
+//! The `relatch` command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use relatch_cli::{dev, users};
+
+/// Sign-in for products on API Gateway.
+#[derive(Parser)]
+#[command(name = "relatch", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything on this machine: database, functions and gateway
+    Dev(dev::Args),
+    /// Add users, one or a file of them
+    Users(users::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Dev(args) => dev::run(args).await,
+        Command::Users(args) => users::run(args).await,
+    };
+    result.unwrap_or_else(|error| {
+        #[expect(clippy::print_stderr, reason = "where a command line says what went wrong")]
+        {
+            eprintln!("relatch: {error}");
+        }
+        ExitCode::FAILURE
+    })
+}

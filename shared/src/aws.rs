@@ -18,8 +18,8 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 const OPERATION: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
 
-/// The deadlines and retries of every call to AWS, on top of any settings.
-pub fn with_deadlines(settings: &SdkConfig) -> SdkConfig {
+/// The deadlines and retries of every call to AWS.
+fn with_deadlines(settings: &SdkConfig) -> SdkConfig {
     settings
         .to_builder()
         .timeout_config(

@@ -40,7 +40,6 @@ pub mod time;
 pub mod token;
 pub mod user;
 
-pub use aws::with_deadlines;
 pub use config::Config;
 pub use email::{Email, InvalidEmail};
 pub use error::Error;

@@ -1,0 +1,220 @@
+//! The event that an HTTP API makes of a request: payload format 2.0.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use relatch::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// What the gateway knows of a request beside the request itself.
+pub(super) struct Arrival<'a> {
+    /// The key of the route that was chosen, such as `POST /signin`.
+    pub(super) route_key: &'a str,
+    /// The address of the peer.
+    pub(super) source_ip: IpAddr,
+    /// The id that the gateway gave the request.
+    pub(super) request_id: &'a str,
+    /// When it came.
+    pub(super) now: Timestamp,
+}
+
+/// The payload 2.0 event of a request.
+pub(super) fn payload_v2(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> Value {
+    let mut headers = joined(&parts.headers);
+    let cookies: Vec<String> = headers
+        .remove("cookie")
+        .map(|all| all.split(';').map(|cookie| cookie.trim().to_owned()).collect())
+        .unwrap_or_default();
+    let host = headers.get("host").cloned().unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": arrival.route_key,
+        "rawPath": parts.uri.path(),
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "local",
+            "domainName": host,
+            "domainPrefix": host.split(['.', ':']).next().unwrap_or_default(),
+            "http": {
+                "method": parts.method.as_str(),
+                "path": parts.uri.path(),
+                "protocol": "HTTP/1.1",
+                "sourceIp": arrival.source_ip.to_string(),
+                "userAgent": headers.get("user-agent").cloned().unwrap_or_default(),
+            },
+            "requestId": arrival.request_id,
+            "routeKey": arrival.route_key,
+            "stage": "$default",
+            "time": common_log_time(arrival.now),
+            "timeEpoch": arrival.now.millis(),
+        },
+        "isBase64Encoded": false,
+    });
+    if !cookies.is_empty() {
+        set(&mut event, "cookies", json!(cookies));
+    }
+    if !query.is_empty() {
+        set(&mut event, "queryStringParameters", parameters(query));
+    }
+    if !body.is_empty() {
+        let content_type = headers.get(header::CONTENT_TYPE.as_str()).map_or("", String::as_str);
+        match std::str::from_utf8(body) {
+            Ok(text) if is_text(content_type) => set(&mut event, "body", json!(text)),
+            _ => {
+                set(&mut event, "body", json!(STANDARD.encode(body)));
+                set(&mut event, "isBase64Encoded", json!(true));
+            }
+        }
+    }
+    event
+}
+
+fn set(event: &mut Value, name: &str, value: Value) {
+    if let Some(members) = event.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+/// Lower-case names; several values of one name joined by commas.
+fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let separator = if name == header::COOKIE { "; " } else { "," };
+        all.entry(name.as_str().to_owned())
+            .and_modify(|joined| {
+                joined.push_str(separator);
+                joined.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    all
+}
+
+/// Query parameters, still percent-encoded where the real gateway decodes them: no
+/// function of ours reads them.
+fn parameters(query: &str) -> Value {
+    let mut all: Map<String, Value> = Map::new();
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let joined = match all.get(name).and_then(Value::as_str) {
+            Some(before) => format!("{before},{value}"),
+            None => value.to_owned(),
+        };
+        all.insert(name.to_owned(), Value::String(joined));
+    }
+    Value::Object(all)
+}
+
+/// The content types whose bodies an HTTP API passes on as text.
+fn is_text(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type.starts_with("text/")
+        || matches!(media_type.as_str(), "application/json" | "application/javascript" | "application/xml")
+        || media_type.ends_with("+json")
+        || media_type.ends_with("+xml")
+}
+
+/// `12/Mar/2020:19:03:58 +0000`, as in a web server's log.
+fn common_log_time(now: Timestamp) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (mut days, second_of_day) = (now.seconds().div_euclid(86_400), now.seconds().rem_euclid(86_400));
+    let mut year = 1970;
+    let is_leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    while days >= 365 + i64::from(is_leap(year)) {
+        days -= 365 + i64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut name = MONTHS[0];
+    for (month, length) in MONTHS.iter().zip(lengths) {
+        name = month;
+        if days < length {
+            break;
+        }
+        days -= length;
+    }
+    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+    format!("{:02}/{name}/{year}:{hour:02}:{minute:02}:{second:02} +0000", days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    fn event(request: Request<()>, body: &[u8]) -> Value {
+        let arrival = Arrival {
+            route_key: "POST /signin",
+            source_ip: IpAddr::from([192, 0, 2, 1]),
+            request_id: "id",
+            now: Timestamp::from_millis(1_583_348_638_390),
+        };
+        payload_v2(&request.into_parts().0, body, &arrival)
+    }
+
+    #[test]
+    fn it_has_the_form_of_a_real_event() {
+        let request = Request::post("/signin?a=1&a=2&b")
+            .header("Host", "127.0.0.1:3000")
+            .header("User-Agent", "curl")
+            .header("Content-Type", "application/json")
+            .header("X-Twice", "1")
+            .header("X-Twice", "2")
+            .header("Cookie", "a=1; b=2")
+            .body(())
+            .unwrap();
+        assert_eq!(
+            event(request, b"{}"),
+            json!({
+                "version": "2.0", "routeKey": "POST /signin", "rawPath": "/signin", "rawQueryString": "a=1&a=2&b",
+                "cookies": ["a=1", "b=2"],
+                "headers": {"host": "127.0.0.1:3000", "user-agent": "curl", "content-type": "application/json", "x-twice": "1,2"},
+                "queryStringParameters": {"a": "1,2", "b": ""},
+                "requestContext": {
+                    "accountId": "000000000000", "apiId": "local", "domainName": "127.0.0.1:3000", "domainPrefix": "127",
+                    "http": {"method": "POST", "path": "/signin", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "curl"},
+                    "requestId": "id", "routeKey": "POST /signin", "stage": "$default",
+                    "time": "04/Mar/2020:19:03:58 +0000", "timeEpoch": 1_583_348_638_390_i64,
+                },
+                "body": "{}", "isBase64Encoded": false,
+            })
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_not_text_is_base64() {
+        let with_type = |content_type: &str, body: &[u8]| {
+            event(Request::post("/x").header("content-type", content_type).body(()).unwrap(), body)
+        };
+        for text in ["application/json", "text/plain; charset=utf-8", "application/problem+json"] {
+            assert_eq!(with_type(text, b"hi")["body"], "hi", "{text}");
+        }
+        for binary in ["application/x-www-form-urlencoded", "application/octet-stream", ""] {
+            let event = with_type(binary, b"hi");
+            assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("aGk="), &json!(true)), "{binary}");
+        }
+        assert_eq!(with_type("application/json", &[0xff])["isBase64Encoded"], true);
+        assert!(with_type("application/json", b"").get("body").is_none());
+    }
+
+    #[test]
+    fn the_calendar() {
+        for (seconds, text) in [
+            (0, "01/Jan/1970:00:00:00 +0000"),
+            (951_782_400, "29/Feb/2000:00:00:00 +0000"),
+            (1_735_689_599, "31/Dec/2024:23:59:59 +0000"),
+            (4_107_542_400, "01/Mar/2100:00:00:00 +0000"),
+        ] {
+            assert_eq!(common_log_time(Timestamp::from_seconds(seconds)), text);
+        }
+    }
+}

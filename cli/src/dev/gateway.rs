@@ -1,0 +1,230 @@
+//! A local API Gateway: serves the routes of an HTTP API by handing functions the
+//! events that the real one would, with its limits and its own answers.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use relatch::time::Clock;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::event::{Arrival, payload_v2};
+use super::template::Cors;
+
+/// A function: an event in, a proxy response out, or why it failed.
+pub type Invoke = Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, String>> + Send>> + Send + Sync>;
+
+/// The longest body of an HTTP API's request, in bytes.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// The longest request line and headers together, in bytes.
+const MAX_HEADER_BYTES: usize = 10_240;
+/// The longest time an integration may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running gateway.
+pub struct Gateway {
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+struct Api {
+    routes: Vec<(String, String, Invoke)>,
+    cors: Option<Cors>,
+    requests: AtomicU64,
+    clock: Clock,
+}
+
+impl Gateway {
+    /// Serves routes (method or `ANY`, path, function) on a listener.
+    pub fn start(listener: TcpListener, routes: Vec<(String, String, Invoke)>, cors: Option<Cors>) -> Self {
+        let api = Api { routes, cors, requests: AtomicU64::new(0), clock: Clock::system() };
+        let app = Router::new().fallback(serve).with_state(Arc::new(api));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let service = app.into_make_service_with_connect_info::<SocketAddr>();
+            let until = async {
+                let _ = stopped.await;
+            };
+            let _ = axum::serve(listener, service).with_graceful_shutdown(until).await;
+        });
+        Self { stop, server }
+    }
+
+    /// Stops serving; requests that are under way have two seconds to finish.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let abort = self.server.abort_handle();
+        if tokio::time::timeout(Duration::from_secs(2), self.server).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+async fn serve(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let number = api.requests.fetch_add(1, Ordering::Relaxed);
+    let request_id = format!("local-{:x}-{number}", api.clock.now().millis());
+    let mut response = match api.cors.as_ref().and_then(|cors| preflight(cors, &parts)) {
+        Some(response) => response,
+        None => api.integrate(&parts, body, peer, &request_id).await,
+    };
+    if let Some(cors) = &api.cors {
+        share(cors, &parts.headers, response.headers_mut());
+    }
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("apigw-requestid", id);
+    }
+    response
+}
+
+impl Api {
+    async fn integrate(&self, parts: &Parts, body: Body, peer: SocketAddr, request_id: &str) -> Response {
+        let header_bytes: usize =
+            parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if header_bytes + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEADER_BYTES {
+            return own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
+        }
+        let Some((route_key, invoke)) = self.route(&parts.method, parts.uri.path()) else {
+            return own(StatusCode::NOT_FOUND, "Not Found");
+        };
+        let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+            return own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        };
+        let arrival = Arrival { route_key: &route_key, source_ip: peer.ip(), request_id, now: self.clock.now() };
+        let event = payload_v2(parts, &body, &arrival);
+        match tokio::time::timeout(TIMEOUT, tokio::spawn(invoke(event))).await {
+            Err(_) => own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Ok(Ok(Ok(answer))) => proxy_response(answer)
+                .unwrap_or_else(|| own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+            // The function failed, or panicked.
+            Ok(_) => own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        }
+    }
+
+    fn route(&self, method: &Method, path: &str) -> Option<(String, Invoke)> {
+        let fits = |(declared, route, _): &&(String, String, Invoke)| {
+            route == "$default" || (route == path && (declared == "ANY" || declared == method.as_str()))
+        };
+        let exact = self.routes.iter().filter(|(_, route, _)| route != "$default").find(fits);
+        let (declared, route, invoke) = exact.or_else(|| self.routes.iter().find(fits))?;
+        let key = if route == "$default" { route.clone() } else { format!("{declared} {route}") };
+        Some((key, Arc::clone(invoke)))
+    }
+}
+
+/// One of the gateway's own answers.
+fn own(status: StatusCode, message: &str) -> Response {
+    let mut response = Response::new(Body::from(format!("{{\"message\":\"{message}\"}}")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxyResponse {
+    status_code: u16,
+    headers: Option<std::collections::BTreeMap<String, Value>>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    cookies: Option<Vec<String>>,
+}
+
+/// The response of a function in payload format 2.0; `None` when it has not that form.
+fn proxy_response(answer: Value) -> Option<Response> {
+    let answer: ProxyResponse = serde_json::from_value(answer).ok()?;
+    let body = answer.body.unwrap_or_default();
+    let body =
+        if answer.is_base64_encoded == Some(true) { STANDARD.decode(body).ok()? } else { body.into_bytes() };
+    let mut response = Response::new(Body::from(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status_code).ok()?;
+    let headers = response.headers_mut();
+    for (name, value) in answer.headers.unwrap_or_default() {
+        let text = match value {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Bool(value) => value.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => return None,
+        };
+        headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(text).ok()?);
+    }
+    for cookie in answer.cookies.unwrap_or_default() {
+        headers.append(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+    }
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
+    }
+    Some(response)
+}
+
+/// The origin of a request, if the API shares its answers with it.
+fn allowed_origin<'a>(cors: &Cors, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    cors.allow_origins
+        .iter()
+        .any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+        .then_some(origin)
+}
+
+/// The gateway's own answer to a preflight, whatever routes there are.
+fn preflight(cors: &Cors, parts: &Parts) -> Option<Response> {
+    let is_preflight =
+        parts.method == Method::OPTIONS && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if !is_preflight || !parts.headers.contains_key(header::ORIGIN) {
+        return None;
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if allowed_origin(cors, &parts.headers).is_some() {
+        let headers = response.headers_mut();
+        let max_age = cors.max_age.map(|seconds| seconds.to_string());
+        for (name, text) in [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, Some(cors.allow_methods.join(","))),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, Some(cors.allow_headers.join(","))),
+            (header::ACCESS_CONTROL_MAX_AGE, max_age),
+        ] {
+            if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+                headers.insert(name, value);
+            }
+        }
+    }
+    Some(response)
+}
+
+/// Lets an allowed origin read an answer.
+fn share(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
+    let Some(origin) = allowed_origin(cors, request) else { return };
+    let is_any = cors.allow_origins.iter().any(|allowed| allowed == "*");
+    let allowed = if is_any { HeaderValue::from_static("*") } else { origin.clone() };
+    response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    if !is_any {
+        response.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    if !cors.expose_headers.is_empty()
+        && let Ok(exposed) = HeaderValue::try_from(cors.expose_headers.join(","))
+    {
+        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

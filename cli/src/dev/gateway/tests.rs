@@ -1,0 +1,144 @@
+use super::*;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A gateway with a function that answers with its event, one that fails, one that
+/// panics and one that answers nonsense.
+async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
+    let echo: Invoke = Arc::new(|event| {
+        Box::pin(async move {
+            Ok(json!({
+                "statusCode": 201, "headers": {"x-own": "1", "content-type": "application/json"}, "body": event.to_string(),
+                "cookies": ["a=1", "b=2"], "isBase64Encoded": false,
+            }))
+        })
+    });
+    let fails: Invoke = Arc::new(|_| Box::pin(async { Err("failed".to_owned()) }));
+    let panics: Invoke = Arc::new(|_| Box::pin(async { panic!("the function's own") }));
+    let nonsense: Invoke = Arc::new(|_| Box::pin(async { Ok(json!({"status": "good"})) }));
+    let routes = [
+        ("POST", "/echo", echo),
+        ("ANY", "/fails", fails),
+        ("GET", "/panics", panics),
+        ("GET", "/nonsense", nonsense),
+    ]
+    .map(|(method, path, invoke)| (method.to_owned(), path.to_owned(), invoke));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (Gateway::start(listener, routes.into(), cors), address)
+}
+
+/// Sends raw HTTP and reads the whole answer.
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn send(address: SocketAddr, line: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    let request = format!(
+        "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    );
+    exchange(address, &request).await
+}
+
+#[tokio::test]
+async fn a_declared_route_is_answered_by_its_function() {
+    let (gateway, address) = gateway(None).await;
+    let answer = send(address, "POST /echo?q=1", "content-type: application/json\r\n", "{\"a\":1}").await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    for part in [
+        "x-own: 1",
+        "set-cookie: a=1",
+        "set-cookie: b=2",
+        "apigw-requestid: local-",
+        "\"routeKey\":\"POST /echo\"",
+        "\"body\":\"{\\\"a\\\":1}\"",
+    ] {
+        assert!(answer.contains(part), "{part} in {answer}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_declared_is_the_gateways_own_404() {
+    let (gateway, address) = gateway(None).await;
+    for line in ["GET /echo", "POST /echo/", "POST /other", "OPTIONS /echo", "HEAD /panics"] {
+        let answer = send(address, line, "", "").await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{line}: {answer}");
+    }
+    assert!(send(address, "GET /", "", "").await.ends_with("{\"message\":\"Not Found\"}"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_function_that_fails_is_an_internal_server_error() {
+    let (gateway, address) = gateway(None).await;
+    for line in ["PUT /fails", "GET /panics", "GET /nonsense"] {
+        let answer = send(address, line, "", "").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 500 ") && answer.ends_with("{\"message\":\"Internal Server Error\"}"),
+            "{line}: {answer}"
+        );
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn headers_and_bodies_have_the_limits_of_the_real_one() {
+    let (gateway, address) = gateway(None).await;
+    let long = format!("x-long: {}\r\n", "x".repeat(10_240));
+    assert!(send(address, "POST /echo", &long, "").await.starts_with("HTTP/1.1 431 "));
+    let declared = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 10485761\r\n\r\n";
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(declared.as_bytes()).await.unwrap();
+    let _ = stream.write_all(&vec![b'x'; MAX_BODY_BYTES + 1]).await;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn cors_is_for_the_listed_origins_only() {
+    let cors = Cors {
+        allow_origins: vec!["https://app.example".to_owned()],
+        allow_methods: vec!["POST".to_owned()],
+        allow_headers: vec!["content-type".to_owned(), "idempotency-key".to_owned()],
+        expose_headers: vec!["retry-after".to_owned()],
+        max_age: Some(60),
+    };
+    let (gateway, address) = gateway(Some(cors)).await;
+    let asks = "access-control-request-method: POST\r\n";
+    let allowed = send(address, "OPTIONS /echo", &format!("origin: https://app.example\r\n{asks}"), "").await;
+    assert!(allowed.starts_with("HTTP/1.1 204 "), "{allowed}");
+    for part in [
+        "access-control-allow-origin: https://app.example",
+        "access-control-allow-methods: POST",
+        "access-control-max-age: 60",
+        "access-control-allow-headers: content-type,idempotency-key",
+    ] {
+        assert!(allowed.contains(part), "{part} in {allowed}");
+    }
+    for origin in [
+        "https://app.example.evil",
+        "http://app.example",
+        "https://APP.example",
+        "null",
+        "https://app.example:444",
+    ] {
+        let refused = send(address, "OPTIONS /echo", &format!("origin: {origin}\r\n{asks}"), "").await;
+        assert!(!refused.contains("access-control-"), "{origin}: {refused}");
+    }
+    let answer = send(address, "POST /echo", "origin: https://app.example\r\n", "").await;
+    assert!(answer.contains("access-control-allow-origin: https://app.example"), "{answer}");
+    assert!(
+        answer.contains("access-control-expose-headers: retry-after") && answer.contains("vary: origin"),
+        "{answer}"
+    );
+    gateway.stop().await;
+}

@@ -1,0 +1,14 @@
+//! `relatch dev`: everything on one machine, in one process.
+
+mod command;
+pub mod demo;
+pub mod engine;
+pub(crate) mod environment;
+mod event;
+pub mod gateway;
+mod keys;
+mod stack;
+pub mod template;
+
+pub use command::{Args, run};
+pub use stack::{Stack, StackError, StackOptions};

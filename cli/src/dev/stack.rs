@@ -1,0 +1,233 @@
+//! The local stack: engine, tables, keys, functions and gateway in one process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use relatch::config::Place;
+use relatch::lambda::{Function, Handler};
+use relatch::telemetry::Log;
+use relatch::time::Clock;
+use relatch::{Config, Store};
+use tokio::net::TcpListener;
+
+use super::engine::{Engine, Storage};
+use super::gateway::{Gateway, Invoke};
+use super::template::Template;
+use super::{demo, keys};
+
+/// What a local stack is made of.
+#[derive(Debug)]
+pub struct StackOptions {
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
+    /// Where the database engine listens.
+    pub dynamodb: SocketAddr,
+    /// Where the data is kept.
+    pub storage: Storage,
+    /// The key file; made when it is not there.
+    pub keys_file: PathBuf,
+    /// The text of the SAM template.
+    pub template: String,
+    /// Values of function variables that replace the template's.
+    pub overrides: BTreeMap<String, String>,
+    /// Whether to make the demo user.
+    pub demo: bool,
+    /// The clock of all functions.
+    pub clock: Clock,
+    /// Where the functions' log goes.
+    pub log: Log,
+}
+
+/// Why the stack did not start: one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StackError {
+    /// An address cannot be listened on.
+    Listen(String),
+    /// The template cannot be used.
+    Template(String),
+    /// The database engine or a table cannot be used.
+    Engine(String),
+    /// The key file cannot be used.
+    Keys(String),
+    /// A function's settings are wrong.
+    Config(String),
+    /// The demo user could not be made.
+    Demo(String),
+}
+
+impl fmt::Display for StackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Template(what) => write!(f, "template: {what}"),
+            Self::Keys(what) => write!(f, "keys: {what}"),
+            Self::Listen(what) | Self::Engine(what) | Self::Config(what) | Self::Demo(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for StackError {}
+
+/// A running local stack.
+pub struct Stack {
+    gateway: Gateway,
+    engine: Engine,
+    url: String,
+    environment: BTreeMap<String, String>,
+    store: Store,
+}
+
+impl Stack {
+    /// Starts everything; when it returns, requests are answered.
+    ///
+    /// # Errors
+    /// [`StackError`]; what was started is stopped again.
+    pub async fn start(options: StackOptions) -> Result<Self, StackError> {
+        let gateway_listener = listen(options.listen, "--listen").await?;
+        let engine_listener = listen(options.dynamodb, "--dynamodb").await?;
+        let url = url(gateway_listener.local_addr().unwrap_or(options.listen));
+        let template =
+            Template::parse(&options.template, &url).map_err(|error| StackError::Template(error.to_string()))?;
+        keys::ensure(&options.keys_file, options.clock.now())?;
+        let engine = Engine::start(&options.storage, engine_listener)
+            .map_err(|error| StackError::Engine(error.to_string()))?;
+        match Self::with_engine(&options, &template, &engine).await {
+            Ok((environment, store, routes)) => {
+                let gateway = Gateway::start(gateway_listener, routes, template.cors.clone());
+                Ok(Self { gateway, engine, url, environment, store })
+            }
+            Err(error) => {
+                engine.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn with_engine(
+        options: &StackOptions,
+        template: &Template,
+        engine: &Engine,
+    ) -> Result<(BTreeMap<String, String>, Store, Vec<(String, String, Invoke)>), StackError> {
+        engine.create_tables(&template.tables).map_err(|error| StackError::Engine(error.to_string()))?;
+        let local = local_environment(engine.url(), &options.keys_file);
+        let mut functions: BTreeMap<&str, Invoke> = BTreeMap::new();
+        let mut everything = BTreeMap::new();
+        let mut first: Option<Config> = None;
+        for function in &template.functions {
+            let unknown = options
+                .overrides
+                .keys()
+                .find(|name| !function.environment.contains_key(*name) && !local.contains_key(name.as_str()));
+            if let Some(name) = unknown {
+                return Err(StackError::Config(format!("--set {name}: no function has this variable")));
+            }
+            let mut environment = function.environment.clone();
+            environment.extend(local.clone());
+            environment.extend(options.overrides.clone());
+            let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned())
+                .map_err(|error| StackError::Config(format!("{}: {error}", function.binary)))?;
+            let invoke = invoke(&function.binary, config.clone(), &options.clock, &options.log)?;
+            functions.insert(&function.logical_id, invoke);
+            everything.extend(environment);
+            first.get_or_insert(config);
+        }
+        let Some(config) = first else {
+            return Err(StackError::Template("it has no functions".to_owned()));
+        };
+        let routes = template.routes.iter().filter_map(|route| {
+            let invoke = functions.get(route.function.as_str())?;
+            Some((route.method.clone(), route.path.clone(), Arc::clone(invoke)))
+        });
+        let store = Store::new(&config);
+        if options.demo {
+            demo::ensure(&store, config.bcrypt_cost, options.clock.now())
+                .await
+                .map_err(|error| StackError::Demo(error.to_string()))?;
+        }
+        Ok((everything, store, routes.collect()))
+    }
+
+    /// The API's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The database engine's URL.
+    pub fn dynamodb_url(&self) -> &str {
+        self.engine.url()
+    }
+
+    /// The environment of the functions, for running the real binaries against this stack.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// The users and sessions of this stack.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Stops the gateway, then the engine.
+    pub async fn stop(self) {
+        self.gateway.stop().await;
+        self.engine.stop().await;
+    }
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stack({})", self.url)
+    }
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, StackError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StackError::Listen(format!("{flag} {address} cannot be used: {error}")))
+}
+
+/// The URL of a listener; one that listens everywhere is called by its loopback address.
+fn url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://127.0.0.1:{}", address.port());
+    }
+    format!("http://{address}")
+}
+
+/// What Lambda would set, and what stands in for Secrets Manager and DynamoDB.
+fn local_environment(dynamodb_url: &str, keys_file: &Path) -> BTreeMap<String, String> {
+    [
+        ("KEYS_FILE", keys_file.display().to_string()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The function that a Lambda binary of this name runs.
+fn invoke(binary: &str, config: Config, clock: &Clock, log: &Log) -> Result<Invoke, StackError> {
+    match binary {
+        signin::SignIn::NAME => Ok(in_process::<signin::SignIn>(config, clock, log)),
+        refresh::Refresh::NAME => Ok(in_process::<refresh::Refresh>(config, clock, log)),
+        jwks::Jwks::NAME => Ok(in_process::<jwks::Jwks>(config, clock, log)),
+        userinfo::UserInfo::NAME => Ok(in_process::<userinfo::UserInfo>(config, clock, log)),
+        other => Err(StackError::Template(format!("there is no function with the binary {other}"))),
+    }
+}
+
+/// A function that is handed the events that Lambda would hand it.
+fn in_process<H: Handler>(config: Config, clock: &Clock, log: &Log) -> Invoke {
+    let function = Arc::new(Function::<H>::new(Ok(config), clock.clone(), log.clone()));
+    Arc::new(move |event| {
+        let function = Arc::clone(&function);
+        Box::pin(async move {
+            let answer = function.answer(&event.to_string()).await.map_err(|error| error.to_string())?;
+            serde_json::to_value(answer).map_err(|error| error.to_string())
+        })
+    })
+}

@@ -1,0 +1,265 @@
+//! The reader of template.yaml, so that what runs on one machine is what deploys.
+//!
+//! It reads what the local stack needs: tables, functions with their environment,
+//! routes, CORS. Of the intrinsic functions it knows `!Ref` and `!Sub`; any other one
+//! where a value is needed is an error that names it. The rest of the template may
+//! hold what it likes.
+
+mod intrinsic;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use intrinsic::Scope;
+
+/// What the local stack takes from a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// The DynamoDB tables.
+    pub tables: Vec<Table>,
+    /// The functions.
+    pub functions: Vec<Function>,
+    /// The routes of the HTTP API.
+    pub routes: Vec<Route>,
+    /// The CORS configuration of the HTTP API, if it has one.
+    pub cors: Option<Cors>,
+}
+
+/// A table, under its logical id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The logical id, which is also its local name.
+    pub name: String,
+    /// The properties that `CreateTable` has as well: the key schema and the
+    /// definitions of its attributes.
+    pub key_schema: Value,
+    /// See `key_schema`.
+    pub attribute_definitions: Value,
+    /// The attribute by which items expire.
+    pub ttl_attribute: Option<String>,
+}
+
+/// A function, under its logical id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The logical id.
+    pub logical_id: String,
+    /// The name of the Lambda binary that it runs.
+    pub binary: String,
+    /// Its variables; those that hold a secret's ARN are left out, since keys are in a file here.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A route of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method, or `ANY`.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The logical id of the function that answers.
+    pub function: String,
+}
+
+/// What `CorsConfiguration` of an HTTP API says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins that may read answers, or `*`.
+    pub allow_origins: Vec<String>,
+    /// Methods a preflight allows.
+    pub allow_methods: Vec<String>,
+    /// Request headers a preflight allows.
+    pub allow_headers: Vec<String>,
+    /// Response headers that scripts may read.
+    pub expose_headers: Vec<String>,
+    /// How long a preflight is good for, in seconds.
+    pub max_age: Option<u64>,
+}
+
+/// Why a template cannot be used: one line that names the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateError {
+    /// Not YAML; with line and column.
+    Yaml(String),
+    /// An intrinsic function that only CloudFormation can evaluate.
+    Intrinsic {
+        /// The function's name.
+        name: String,
+        /// Where it is.
+        place: String,
+    },
+    /// A reference to something that is not in the template or has no value here.
+    Reference {
+        /// What is referred to.
+        name: String,
+        /// Where it is.
+        place: String,
+    },
+    /// A property that is missing or of the wrong type.
+    Property {
+        /// Where it is.
+        place: String,
+    },
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yaml(what) => write!(f, "not valid YAML: {what}"),
+            Self::Intrinsic { name, place } => {
+                write!(f, "{place} uses {name}; here only Ref and Sub can be evaluated")
+            }
+            Self::Reference { name, place } => write!(f, "{place} refers to {name}, which has no value here"),
+            Self::Property { place } => write!(f, "{place} is missing or has the wrong form"),
+        }
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+impl Template {
+    /// Reads a template. `api_url` stands in for the URL of its HTTP API.
+    ///
+    /// # Errors
+    /// The first [`TemplateError`].
+    pub fn parse(text: &str, api_url: &str) -> Result<Self, TemplateError> {
+        let document = yaml::parse(text)?;
+        let resources = document
+            .get("Resources")
+            .and_then(Value::as_object)
+            .ok_or_else(|| TemplateError::Property { place: "Resources".to_owned() })?;
+        let scope = Scope::new(&document, api_url);
+        let of_type = |kind: &'static str| {
+            resources
+                .iter()
+                .filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
+        };
+        let globals = document.pointer("/Globals/Function/Environment/Variables");
+        Ok(Self {
+            tables: of_type("AWS::DynamoDB::Table")
+                .map(|(id, resource)| table(&scope, id, resource))
+                .collect::<Result<_, _>>()?,
+            functions: of_type("AWS::Serverless::Function")
+                .map(|(id, resource)| function(&scope, globals, id, resource))
+                .collect::<Result<_, _>>()?,
+            routes: of_type("AWS::ApiGatewayV2::Route")
+                .map(|(id, resource)| route(&scope, resources, id, resource))
+                .collect::<Result<_, _>>()?,
+            cors: of_type("AWS::ApiGatewayV2::Api").find_map(|(id, resource)| cors(&scope, id, resource)),
+        })
+    }
+
+    /// The value of a variable in the functions' environment, for commands that work on
+    /// the same tables.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.functions.iter().find_map(|function| function.environment.get(name)).map(String::as_str)
+    }
+}
+
+fn place(id: &str, property: &str) -> String {
+    format!("{id}.{property}")
+}
+
+fn property<'a>(id: &str, resource: &'a Value, name: &str) -> Result<&'a Value, TemplateError> {
+    let pointer = format!("/{}", name.replace('.', "/"));
+    resource.pointer(&pointer).ok_or_else(|| TemplateError::Property { place: place(id, name) })
+}
+
+fn table(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Table, TemplateError> {
+    let list = |name: &str| {
+        let value = property(id, resource, name)?;
+        scope.literal(value, &place(id, name))?;
+        if value.is_array() { Ok(value.clone()) } else { Err(TemplateError::Property { place: place(id, name) }) }
+    };
+    let ttl = resource.pointer("/Properties/TimeToLiveSpecification");
+    let ttl_attribute = match ttl {
+        Some(ttl) if ttl.get("Enabled").and_then(Value::as_bool) == Some(true) => {
+            let name = "Properties.TimeToLiveSpecification.AttributeName";
+            scope.text(property(id, resource, name)?, &place(id, name))?
+        }
+        Some(_) | None => None,
+    };
+    Ok(Table {
+        name: id.to_owned(),
+        key_schema: list("Properties.KeySchema")?,
+        attribute_definitions: list("Properties.AttributeDefinitions")?,
+        ttl_attribute,
+    })
+}
+
+fn function(
+    scope: &Scope<'_>,
+    globals: Option<&Value>,
+    id: &str,
+    resource: &Value,
+) -> Result<Function, TemplateError> {
+    let binary = property(id, resource, "Metadata.BuildProperties.Binary")?
+        .as_str()
+        .ok_or_else(|| TemplateError::Property { place: place(id, "Metadata.BuildProperties.Binary") })?;
+    let own = resource.pointer("/Properties/Environment/Variables");
+    let mut environment = BTreeMap::new();
+    for (owner, variables) in [("Globals.Function", globals), (id, own)] {
+        let Some(variables) = variables else { continue };
+        let here = place(owner, "Environment.Variables");
+        let variables = variables.as_object().ok_or_else(|| TemplateError::Property { place: here.clone() })?;
+        for (name, value) in variables {
+            match scope.text(value, &format!("{here}.{name}"))? {
+                Some(value) => environment.insert(name.clone(), value),
+                None => environment.remove(name),
+            };
+        }
+    }
+    Ok(Function { logical_id: id.to_owned(), binary: binary.to_owned(), environment })
+}
+
+fn route(
+    scope: &Scope<'_>,
+    resources: &serde_json::Map<String, Value>,
+    id: &str,
+    resource: &Value,
+) -> Result<Route, TemplateError> {
+    let text = |name: &str| {
+        let here = place(id, name);
+        scope.text(property(id, resource, name)?, &here)?.ok_or(TemplateError::Property { place: here })
+    };
+    let key = text("Properties.RouteKey")?;
+    let target = text("Properties.Target")?;
+    let integration_id = target
+        .strip_prefix("integrations/")
+        .ok_or_else(|| TemplateError::Property { place: place(id, "Properties.Target") })?;
+    let integration = resources.get(integration_id).ok_or_else(|| TemplateError::Reference {
+        name: integration_id.to_owned(),
+        place: place(id, "Properties.Target"),
+    })?;
+    let uri = property(integration_id, integration, "Properties.IntegrationUri")?;
+    let here = place(integration_id, "Properties.IntegrationUri");
+    let function = scope.function(uri, &here)?;
+    let (method, path) = key.split_once(' ').unwrap_or(("ANY", &key));
+    Ok(Route { method: method.to_owned(), path: path.to_owned(), function })
+}
+
+/// The CORS configuration. The template leaves it out by a condition when no origin is
+/// allowed; here that is read from the list of origins.
+fn cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Option<Cors> {
+    let configuration = resource.pointer("/Properties/CorsConfiguration")?;
+    let configuration = configuration.pointer("/Fn::If/1").unwrap_or(configuration);
+    let list = |name: &str| scope.list(configuration.get(name)?, &place(id, name)).ok();
+    let allow_origins: Vec<String> =
+        list("AllowOrigins")?.into_iter().filter(|origin| !origin.is_empty()).collect();
+    if allow_origins.is_empty() {
+        return None;
+    }
+    Some(Cors {
+        allow_origins,
+        allow_methods: list("AllowMethods").unwrap_or_default(),
+        allow_headers: list("AllowHeaders").unwrap_or_default(),
+        expose_headers: list("ExposeHeaders").unwrap_or_default(),
+        max_age: configuration.get("MaxAge").and_then(Value::as_u64),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! `Ref` and `Sub`, with the values that things have on one machine.
+
+use serde_json::{Map, Value};
+
+use super::TemplateError;
+
+/// What names mean: parameters, resources and pseudo parameters.
+pub(super) struct Scope<'a> {
+    parameters: Option<&'a Map<String, Value>>,
+    resources: Option<&'a Map<String, Value>>,
+    /// The URL that CloudFormation would make of the API, after `Sub`.
+    deployed_url: Option<String>,
+    local_url: &'a str,
+}
+
+/// What a name stands for.
+enum Meaning {
+    Text(String),
+    /// The ARN of a secret, of which there is none here.
+    Nothing,
+}
+
+const REGION: &str = "us-east-1";
+const URL_SUFFIX: &str = "amazonaws.com";
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(document: &'a Value, local_url: &'a str) -> Self {
+        let section = |name: &str| document.get(name).and_then(Value::as_object);
+        let resources = section("Resources");
+        let api = resources.into_iter().flatten().find(|(_, resource)| kind(resource) == "AWS::ApiGatewayV2::Api");
+        Self {
+            parameters: section("Parameters"),
+            resources,
+            deployed_url: api.map(|(id, _)| format!("https://{id}.execute-api.{REGION}.{URL_SUFFIX}")),
+            local_url,
+        }
+    }
+
+    /// The text of a value; `None` when it is the ARN of a secret.
+    pub(super) fn text(&self, value: &Value, place: &str) -> Result<Option<String>, TemplateError> {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(value) => value.to_string(),
+            Value::Object(_) => match self.evaluate(value, place)? {
+                Meaning::Text(text) => text,
+                Meaning::Nothing => return Ok(None),
+            },
+            Value::Null | Value::Array(_) => return Err(TemplateError::Property { place: place.to_owned() }),
+        };
+        let local = self.deployed_url.as_deref().and_then(|url| text.strip_prefix(url));
+        Ok(Some(match local {
+            Some(rest) => format!("{}{rest}", self.local_url),
+            None => text,
+        }))
+    }
+
+    /// The texts of a list; of a parameter that is a list, its default.
+    pub(super) fn list(&self, value: &Value, place: &str) -> Result<Vec<String>, TemplateError> {
+        if let Value::Array(items) = value {
+            return items.iter().map(|item| Ok(self.text(item, place)?.unwrap_or_default())).collect();
+        }
+        let text = self.text(value, place)?.unwrap_or_default();
+        Ok(text.split(',').map(|item| item.trim().to_owned()).collect())
+    }
+
+    /// Refuses a value with any intrinsic function in it.
+    pub(super) fn literal(&self, value: &Value, place: &str) -> Result<(), TemplateError> {
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.literal(item, place)),
+            Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+                if name == "Ref" || name.starts_with("Fn::") {
+                    return Err(TemplateError::Intrinsic { name: name.clone(), place: place.to_owned() });
+                }
+                self.literal(value, place)
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+
+    /// The logical id of the function whose ARN is in an integration's URI.
+    pub(super) fn function(&self, uri: &Value, place: &str) -> Result<String, TemplateError> {
+        let wrong = || TemplateError::Property { place: place.to_owned() };
+        let get_att = uri.get("Fn::GetAtt");
+        let name = match get_att {
+            Some(Value::String(text)) => text.strip_suffix(".Arn").map(str::to_owned),
+            Some(Value::Array(parts)) => match parts.as_slice() {
+                [Value::String(id), Value::String(attribute)] if attribute == "Arn" => Some(id.clone()),
+                _ => None,
+            },
+            _ => {
+                let text = self.text(uri, place)?.ok_or_else(wrong)?;
+                let arn = text.split_once(FUNCTION_ARN).map(|(_, rest)| rest.to_owned());
+                arn.map(|rest| rest.split('/').next().unwrap_or_default().to_owned())
+            }
+        };
+        let name = name.ok_or_else(wrong)?;
+        match self.resources.and_then(|resources| resources.get(&name)) {
+            Some(resource) if kind(resource) == "AWS::Serverless::Function" => Ok(name),
+            _ => Err(TemplateError::Reference { name, place: place.to_owned() }),
+        }
+    }
+
+    fn evaluate(&self, value: &Value, place: &str) -> Result<Meaning, TemplateError> {
+        let single =
+            value.as_object().filter(|members| members.len() == 1).and_then(|members| members.iter().next());
+        match single {
+            Some((name, Value::String(argument))) if name == "Ref" => self.reference(argument, place),
+            Some((name, Value::String(text))) if name == "Fn::Sub" => self.substitute(text, place),
+            Some((name, _)) if name == "Ref" || name.starts_with("Fn::") => {
+                Err(TemplateError::Intrinsic { name: name.clone(), place: place.to_owned() })
+            }
+            _ => Err(TemplateError::Property { place: place.to_owned() }),
+        }
+    }
+
+    fn substitute(&self, text: &str, place: &str) -> Result<Meaning, TemplateError> {
+        let mut result = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, behind) =
+                after.split_once('}').ok_or_else(|| TemplateError::Property { place: place.to_owned() })?;
+            result.push_str(before);
+            // `${!x}` is how a literal `${x}` is written.
+            match name.strip_prefix('!') {
+                Some(literal) => result.push_str(&format!("${{{literal}}}")),
+                None => match self.reference(name.trim(), place)? {
+                    Meaning::Text(value) => result.push_str(&value),
+                    Meaning::Nothing => return Ok(Meaning::Nothing),
+                },
+            }
+            rest = behind;
+        }
+        result.push_str(rest);
+        Ok(Meaning::Text(result))
+    }
+
+    fn reference(&self, name: &str, place: &str) -> Result<Meaning, TemplateError> {
+        let unknown = || TemplateError::Reference { name: name.to_owned(), place: place.to_owned() };
+        if let Some(parameter) = self.parameters.and_then(|parameters| parameters.get(name)) {
+            return match parameter.get("Default") {
+                Some(Value::String(text)) => Ok(Meaning::Text(text.clone())),
+                Some(Value::Number(number)) => Ok(Meaning::Text(number.to_string())),
+                Some(Value::Bool(value)) => Ok(Meaning::Text(value.to_string())),
+                _ => Err(unknown()),
+            };
+        }
+        let (id, attribute) = name.split_once('.').unwrap_or((name, ""));
+        if let Some(resource) = self.resources.and_then(|resources| resources.get(id)) {
+            return match (kind(resource), attribute) {
+                ("AWS::SecretsManager::Secret", "") => Ok(Meaning::Nothing),
+                ("AWS::Serverless::Function", "Arn") => Ok(Meaning::Text(format!("{FUNCTION_ARN}{id}"))),
+                (_, "") => Ok(Meaning::Text(id.to_owned())),
+                _ => Err(unknown()),
+            };
+        }
+        let pseudo = match name {
+            "AWS::Region" => REGION,
+            "AWS::URLSuffix" => URL_SUFFIX,
+            "AWS::Partition" => "aws",
+            "AWS::AccountId" => "000000000000",
+            "AWS::StackName" => "relatch",
+            _ => return Err(unknown()),
+        };
+        Ok(Meaning::Text(pseudo.to_owned()))
+    }
+}
+
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:";
+
+fn kind(resource: &Value) -> &str {
+    resource.get("Type").and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,135 @@
+use super::*;
+
+const TEMPLATE: &str = r#"
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  Audience: {Type: String, Default: the-api}
+  Lifetime: {Type: Number, Default: 900}
+  Origins: {Type: CommaDelimitedList, Default: "https://a.example, https://b.example"}
+  Nameless: {Type: String}
+Globals:
+  Function:
+    Environment:
+      Variables:
+        TOKEN_ISSUER: !Sub "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+        TOKEN_AUDIENCE: !Ref Audience
+        ACCESS_TOKEN_TTL: {Ref: Lifetime}
+        USERS_TABLE: !Ref Users
+        KEYS: !Ref Secret
+Resources:
+  Api:
+    Type: AWS::ApiGatewayV2::Api
+    Properties:
+      CorsConfiguration: !If
+        - HasOrigins
+        - AllowOrigins: !Ref Origins
+          AllowMethods: [GET, POST]
+          MaxAge: 60
+        - !Ref AWS::NoValue
+  Secret: {Type: AWS::SecretsManager::Secret}
+  Users:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      TimeToLiveSpecification: {AttributeName: ttl, Enabled: true}
+      TableName: !Join ["-", [a, b]]
+  SignIn:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: signin}}
+    Properties:
+      Environment: {Variables: {OWN: !Sub "${Audience}-${!literal}", TOKEN_AUDIENCE: "another"}}
+  Integration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      IntegrationUri: !Sub "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${SignIn.Arn}/invocations"
+  Route:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {RouteKey: POST /signin, Target: !Sub "integrations/${Integration}"}
+"#;
+
+const URL: &str = "http://127.0.0.1:3000";
+
+fn error(from: &str, to: &str) -> String {
+    let changed = TEMPLATE.replace(from, to);
+    assert_ne!(changed, TEMPLATE, "{from}");
+    Template::parse(&changed, URL).unwrap_err().to_string()
+}
+
+#[test]
+fn it_finds_what_the_local_stack_needs() {
+    let template = Template::parse(TEMPLATE, URL).unwrap();
+    assert_eq!(
+        template.routes,
+        [Route { method: "POST".to_owned(), path: "/signin".to_owned(), function: "SignIn".to_owned() }]
+    );
+    assert_eq!(template.tables[0].name, "Users");
+    assert_eq!(template.tables[0].ttl_attribute.as_deref(), Some("ttl"));
+    assert_eq!(template.functions[0].binary, "signin");
+    let expected = [
+        ("ACCESS_TOKEN_TTL", "900"),
+        ("OWN", "the-api-${literal}"),
+        ("TOKEN_AUDIENCE", "another"),
+        ("TOKEN_ISSUER", URL),
+        ("USERS_TABLE", "Users"),
+    ];
+    let environment: Vec<_> =
+        template.functions[0].environment.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert_eq!(environment, expected);
+    let cors = template.cors.unwrap();
+    assert_eq!(cors.allow_origins, ["https://a.example", "https://b.example"]);
+    assert_eq!((cors.allow_methods.len(), cors.max_age), (2, Some(60)));
+}
+
+#[test]
+fn no_origin_is_no_cors() {
+    let template = TEMPLATE.replace("\"https://a.example, https://b.example\"", "\"\"");
+    assert_eq!(Template::parse(&template, URL).unwrap().cors, None);
+}
+
+#[test]
+fn an_intrinsic_that_cannot_be_evaluated_is_named_with_its_place() {
+    assert_eq!(
+        error("!Ref Audience", "!FindInMap [a, b, c]"),
+        "Globals.Function.Environment.Variables.TOKEN_AUDIENCE uses Fn::FindInMap; here only Ref and Sub can be evaluated"
+    );
+    assert_eq!(
+        error("OWN: !Sub \"${Audience}-${!literal}\"", "OWN: !GetAtt Users.Arn"),
+        "SignIn.Environment.Variables.OWN uses Fn::GetAtt; here only Ref and Sub can be evaluated"
+    );
+    assert!(
+        error("Target: !Sub \"integrations/${Integration}\"", "Target: !Join [\"/\", [a]]").contains("Fn::Join")
+    );
+    assert!(error("AttributeName: pk, KeyType", "AttributeName: !Ref Audience, KeyType").contains("Ref"));
+}
+
+#[test]
+fn a_reference_without_a_value_is_named() {
+    assert_eq!(
+        error("!Ref Audience", "!Ref Nameless"),
+        "Globals.Function.Environment.Variables.TOKEN_AUDIENCE refers to Nameless, which has no value here"
+    );
+    assert!(error("${AWS::Partition}", "${AWS::StackId}").contains("AWS::StackId"));
+    assert!(error("integrations/${Integration}", "integrations/Elsewhere").contains("Elsewhere"));
+    assert!(error("${SignIn.Arn}", "${Users.Arn}").contains("Users.Arn"));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert!(error("BuildProperties: {Binary: signin}", "X: y").contains("SignIn.Metadata.BuildProperties.Binary"));
+    assert!(error("KeySchema: [{", "Other: [{").contains("Users.Properties.KeySchema"));
+    assert_eq!(
+        Template::parse("a: 1", URL).unwrap_err().to_string(),
+        "Resources is missing or has the wrong form"
+    );
+    assert!(Template::parse("a: [", URL).unwrap_err().to_string().starts_with("not valid YAML:"));
+    assert!(Template::parse("", URL).is_err());
+}
+
+#[test]
+fn no_part_of_a_template_panics() {
+    for end in (0..TEMPLATE.len()).filter(|end| TEMPLATE.is_char_boundary(*end)) {
+        let _ = Template::parse(&TEMPLATE[..end], URL);
+        let _ = Template::parse(&TEMPLATE[end..], URL);
+    }
+}

@@ -1,0 +1,128 @@
+//! The deployment that a command works on: one in AWS, or the local stack.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sdk_dynamodb::Client;
+use relatch::Store;
+use tokio::net::TcpListener;
+
+use crate::CommandError;
+use crate::dev::engine::{Engine, EngineError, Storage};
+use crate::dev::environment;
+
+/// The flags that name a deployment.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Target {
+    /// Work on the local stack: the one that runs, or else the data it left
+    #[arg(long)]
+    dev: bool,
+    /// The local stack's data folder
+    #[arg(long, value_name = "FOLDER", default_value = ".relatch", requires = "dev")]
+    data: PathBuf,
+    /// The users' table of a deployment in AWS, as in its outputs
+    #[arg(long, value_name = "NAME", env = "USERS_TABLE", required_unless_present = "dev")]
+    users_table: Option<String>,
+    /// The deployment's BCRYPT_COST: the cost of new hashes, and the highest one taken over
+    #[arg(long, value_name = "COST", env = "BCRYPT_COST", default_value_t = 12,
+          value_parser = clap::value_parser!(u32).range(10..=14))]
+    bcrypt_cost: u32,
+}
+
+/// A deployment that a command is connected to.
+pub(crate) struct Connected {
+    /// Its users.
+    pub(crate) store: Store,
+    /// Its bcrypt cost.
+    pub(crate) bcrypt_cost: u32,
+    /// The engine of the local stack when no other process runs it.
+    engine: Option<Engine>,
+}
+
+impl Connected {
+    /// Ends the connection; stops the engine if the command started it.
+    pub(crate) async fn close(self) {
+        drop(self.store);
+        if let Some(engine) = self.engine {
+            engine.stop().await;
+        }
+    }
+}
+
+impl Target {
+    /// Finds region, credentials and tables.
+    ///
+    /// # Errors
+    /// One line that says what is missing.
+    pub(crate) async fn connect(self) -> Result<Connected, CommandError> {
+        if self.dev { self.local().await } else { self.aws().await }
+    }
+
+    /// By the ordinary chain: environment, profiles, SSO, container, instance.
+    async fn aws(self) -> Result<Connected, CommandError> {
+        let settings = patient(aws_config::defaults(BehaviorVersion::latest())).load().await;
+        if settings.region().is_none() {
+            return Err(CommandError::new("no AWS region: set AWS_REGION or choose a profile"));
+        }
+        let credentials = match settings.credentials_provider() {
+            Some(provider) => provider.provide_credentials().await.map_err(|error| error.to_string()),
+            None => Err("there is no provider".to_owned()),
+        };
+        credentials.map_err(|error| CommandError::new(format!("no AWS credentials: {error}")))?;
+        let users_table = self.users_table.unwrap_or_default();
+        let store = store(&Client::new(&settings), &users_table);
+        Ok(Connected { store, bcrypt_cost: self.bcrypt_cost, engine: None })
+    }
+
+    async fn local(self) -> Result<Connected, CommandError> {
+        let folder = self.data;
+        let environment = environment::read(&folder).map_err(|error| {
+            CommandError::new(match error.kind() {
+                ErrorKind::NotFound => {
+                    format!("{} holds no local stack; start one with `cargo run dev`", folder.display())
+                }
+                _ => format!("{}: {error}", folder.display()),
+            })
+        })?;
+        let variable = |name: &str| {
+            let value = environment.get(name);
+            value.ok_or_else(|| CommandError::new(format!("{}: {name} is not in functions.env", folder.display())))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (engine, url) = match Engine::start(&Storage::Folder(folder.clone()), listener) {
+            Ok(engine) => {
+                let url = engine.url().to_owned();
+                (Some(engine), url)
+            }
+            Err(EngineError::InUse(_)) => (None, variable("AWS_ENDPOINT_URL_DYNAMODB")?.clone()),
+            Err(error) => return Err(CommandError::new(error.to_string())),
+        };
+        let settings = patient(aws_config::defaults(BehaviorVersion::latest()))
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local stack"))
+            .endpoint_url(url)
+            .load()
+            .await;
+        let store = store(&Client::new(&settings), variable("USERS_TABLE")?);
+        let bcrypt_cost = variable("BCRYPT_COST")?.parse().unwrap_or(self.bcrypt_cost);
+        Ok(Connected { store, bcrypt_cost, engine })
+    }
+}
+
+/// A command has more time than a function: throttled calls are tried for longer.
+fn patient(settings: ConfigLoader) -> ConfigLoader {
+    settings
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build())
+        .retry_config(RetryConfig::standard().with_max_attempts(8))
+}
+
+/// Commands on users touch no session, so that table has no name here.
+fn store(client: &Client, users_table: &str) -> Store {
+    Store::with_client(client.clone(), users_table, "")
+}

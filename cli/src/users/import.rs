@@ -1,0 +1,182 @@
+//! `relatch users import`: the users of another system, with the hashes they have.
+//!
+//! Each user is one transaction on condition that neither the email nor the `sub` is
+//! there. So an existing user is counted and never changed, and a run that was cut off
+//! is simply started again.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::iter::Peekable;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use relatch::Email;
+use relatch::error::Error;
+use relatch::random;
+use relatch::store::{Added, NewUser};
+use relatch::time::Clock;
+use relatch::user::UserId;
+use serde_json::json;
+
+use super::progress::{Progress, rate};
+use super::rows::{self, Format, ImportedUser, Rejection, Row, Rows};
+use crate::CommandError;
+use crate::output::print;
+use crate::target::Connected;
+
+/// What a file looks like, for the command's help.
+pub(super) const FILE_FORMAT: &str = r#"The file, as JSON Lines:
+  {"email": "ada@example.com", "password_hash": "$2b$12$…", "sub": "optional"}
+or as CSV, under a line of column names in any order:
+  email,password_hash,sub
+Other members and columns are left alone. Hashes are bcrypt's: $2a$, $2b$ or $2y$."#;
+
+/// How many users are written at once.
+const AT_ONCE: usize = 32;
+/// How often a user is tried when the table is busy, beyond what the SDK tries.
+const TRIES: u32 = 5;
+
+/// The flags of the import.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The file with the users
+    file: PathBuf,
+    /// The form of the file; otherwise its name tells
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Where the lines that are no user are listed, each with its reason [default: FILE.rejects.jsonl]
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+}
+
+/// What became of a row.
+enum Outcome {
+    Added(Added),
+    Rejected(Rejection),
+}
+
+#[derive(Default)]
+struct Summary {
+    added: u64,
+    existed: u64,
+    rejected: u64,
+}
+
+impl Summary {
+    fn lines(&self) -> u64 {
+        self.added + self.existed + self.rejected
+    }
+}
+
+/// Imports a file. Ends with failure if any line was rejected.
+pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, CommandError> {
+    let named = |path: &Path, error: std::io::Error| CommandError::new(format!("{}: {error}", path.display()));
+    let file = File::open(&args.file).map_err(|error| named(&args.file, error))?;
+    let bytes = file.metadata().map_err(|error| named(&args.file, error))?.len();
+    let format = args.format.unwrap_or_else(|| Format::of(&args.file));
+    let rows = rows::read(file, format, connected.bcrypt_cost).map_err(|error| named(&args.file, error))?;
+    let rejects_path = args.rejects.clone().unwrap_or_else(|| with_suffix(&args.file, ".rejects.jsonl"));
+    let mut rejects = BufWriter::new(File::create(&rejects_path).map_err(|error| named(&rejects_path, error))?);
+
+    let progress = Progress::new(bytes);
+    let mut summary = Summary::default();
+    let mut rows = rows.peekable();
+    loop {
+        let batch = next_batch(&mut rows).map_err(|error| named(&args.file, error))?;
+        if batch.is_empty() {
+            break;
+        }
+        for (row, outcome) in batch.iter().zip(join_all(batch.iter().map(|row| add(row, connected))).await) {
+            let outcome = outcome.map_err(|error| {
+                let line = row.line;
+                CommandError::new(format!("stopped at line {line}: {error}; run it again, nobody is added twice"))
+            })?;
+            match outcome {
+                Outcome::Added(Added::New) => summary.added += 1,
+                Outcome::Added(Added::EmailExists) => summary.existed += 1,
+                Outcome::Added(Added::IdExists) => {
+                    reject(&mut summary, &mut rejects, row.line, Rejection::SubExists)?;
+                }
+                Outcome::Rejected(reason) => reject(&mut summary, &mut rejects, row.line, reason)?,
+            }
+            progress.advance(summary.lines(), row.offset);
+        }
+    }
+    let elapsed = progress.finish();
+    rejects.flush().map_err(|error| named(&rejects_path, error))?;
+    let Summary { added, existed, rejected } = summary;
+    print(&format!(
+        "{added} added, {existed} existed already, {rejected} rejected ({} lines/s)\n",
+        rate(summary.lines(), elapsed)
+    ));
+    if rejected == 0 {
+        drop(rejects);
+        std::fs::remove_file(&rejects_path).map_err(|error| named(&rejects_path, error))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!("the rejected lines and why: {}\n", rejects_path.display()));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The next rows, of which no two want the same email or `sub`: so the first line of
+/// the file that wants it gets it, although the rows of a batch are written at once.
+fn next_batch(rows: &mut Peekable<Rows>) -> std::io::Result<Vec<Row>> {
+    let (mut emails, mut ids): (HashSet<Email>, HashSet<UserId>) = Default::default();
+    let mut batch = Vec::with_capacity(AT_ONCE);
+    while batch.len() < AT_ONCE {
+        let is_free = |user: &ImportedUser| {
+            !emails.contains(&user.email) && !user.id.as_ref().is_some_and(|id| ids.contains(id))
+        };
+        let fits = |row: &std::io::Result<Row>| {
+            row.as_ref().ok().and_then(|row| row.user.as_ref().ok()).is_none_or(is_free)
+        };
+        let Some(row) = rows.next_if(fits).transpose()? else { break };
+        if let Ok(user) = &row.user {
+            emails.insert(user.email.clone());
+            ids.extend(user.id.clone());
+        }
+        batch.push(row);
+    }
+    Ok(batch)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn reject(
+    summary: &mut Summary,
+    rejects: &mut impl std::io::Write,
+    line: u64,
+    reason: Rejection,
+) -> Result<(), CommandError> {
+    summary.rejected += 1;
+    writeln!(rejects, "{}", json!({"line": line, "reason": reason.to_string()}))?;
+    Ok(())
+}
+
+async fn add(row: &Row, connected: &Connected) -> Result<Outcome, Error> {
+    let ImportedUser { email, password_hash, id } = match &row.user {
+        Ok(user) => user.clone(),
+        Err(reason) => return Ok(Outcome::Rejected(*reason)),
+    };
+    let id = match id {
+        Some(id) => id,
+        None => UserId::from_random(random::bytes()?),
+    };
+    let new = NewUser { id, email, password_hash, now: Clock::system().now() };
+    let mut pause = Duration::from_millis(100);
+    for _ in 1..TRIES {
+        match connected.store.add_user(&new).await {
+            Err(Error::Unavailable(_)) => tokio::time::sleep(pause).await,
+            result => return result.map(Outcome::Added),
+        }
+        pause *= 2;
+    }
+    connected.store.add_user(&new).await.map(Outcome::Added)
+}

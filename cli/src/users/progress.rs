@@ -1,0 +1,38 @@
+//! A progress bar on the terminal; nothing where there is none.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How far an import has come.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A bar for a file of so many bytes.
+    pub(super) fn new(bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// So many lines are done, and so many bytes of the file read.
+    pub(super) fn advance(&self, lines: u64, bytes: u64) {
+        self.0.set_position(bytes);
+        self.0.set_message(format!("{lines} lines, {}/s", rate(lines, self.0.elapsed())));
+    }
+
+    /// Takes the bar away and tells how long it all took.
+    pub(super) fn finish(self) -> Duration {
+        let elapsed = self.0.elapsed();
+        self.0.finish_and_clear();
+        elapsed
+    }
+}
+
+/// Lines a second, on average.
+pub(super) fn rate(lines: u64, elapsed: Duration) -> u64 {
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    lines.saturating_mul(1000) / millis
+}

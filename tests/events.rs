@@ -1,0 +1,82 @@
+//! The sample events of `events/`, each with the answer that `events/expected.json` names.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use relatch::lambda::Handler;
+use relatch_tests::TestStack;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Expected {
+    function: String,
+    status: u16,
+    error: Option<String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).unwrap()
+}
+
+fn expected() -> BTreeMap<String, Expected> {
+    serde_json::from_str(&read("expected.json")).unwrap()
+}
+
+async fn answer_of<H: Handler>(stack: &TestStack, event: &str) -> Value {
+    serde_json::to_value(stack.function::<H>(&[]).answer(event).await.unwrap()).unwrap()
+}
+
+async fn answer(stack: &TestStack, function: &str, event: &str) -> Value {
+    match function {
+        "signin" => answer_of::<signin::SignIn>(stack, event).await,
+        "refresh" => answer_of::<refresh::Refresh>(stack, event).await,
+        "jwks" => answer_of::<jwks::Jwks>(stack, event).await,
+        "userinfo" => answer_of::<userinfo::UserInfo>(stack, event).await,
+        other => panic!("there is no function {other}"),
+    }
+}
+
+/// The event with tokens of a session of its own in the place of its placeholders.
+async fn with_tokens(stack: &TestStack, event: String) -> String {
+    if !event.contains("PASTE_") {
+        return event;
+    }
+    let tokens = stack.client().sign_in().await;
+    event
+        .replace("PASTE_A_REFRESH_TOKEN", &tokens.refresh_token())
+        .replace("PASTE_AN_ACCESS_TOKEN", &tokens.access_token())
+}
+
+#[test]
+fn every_event_has_an_expected_answer() {
+    let files =
+        std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let events: BTreeSet<String> = files.filter(|name| name != "expected.json").collect();
+    assert_eq!(events, expected().into_keys().collect());
+}
+
+#[tokio::test]
+async fn every_event_is_answered_as_expected() {
+    let stack = TestStack::start(&[]).await;
+    for (name, expected) in expected() {
+        let event = with_tokens(&stack, read(&name)).await;
+        let answer = answer(&stack, &expected.function, &event).await;
+        assert_eq!(answer["statusCode"], expected.status, "{name}: {answer}");
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["error"].as_str(), expected.error.as_deref(), "{name}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_another_service_is_an_error_and_no_panic() {
+    let stack = TestStack::start(&[]).await;
+    for event in ["{}", "null", "{\"Records\":[]}", "{\"detail-type\":\"Scheduled Event\"}"] {
+        assert!(stack.function::<signin::SignIn>(&[]).answer(event).await.is_err(), "{event}");
+    }
+}

@@ -1,0 +1,243 @@
+//! The flows that hold for any deployment with the default retry window.
+//!
+//! `RELATCH_URL=… RELATCH_EMAIL=… RELATCH_PASSWORD=… cargo test -p relatch-tests --test flows`
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
+use relatch_tests::{claims, deployment};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn sign_in_call_refresh_and_call_again() {
+    let client = deployment();
+    let first = client.sign_in().await;
+    assert_eq!(client.user_info(&first.access_token()).await.status, 200);
+    let second = client.refresh(&first.refresh_token()).await;
+    assert_ne!(second.refresh_token(), first.refresh_token());
+    assert_ne!(second.access_token(), first.access_token());
+    let user = client.user_info(&second.access_token()).await;
+    assert_eq!(user.status, 200);
+    assert_eq!(user.json()["email"], client.email.to_lowercase().as_str());
+    assert_eq!(user.json()["sub"], claims(&first.access_token())["sub"]);
+}
+
+#[tokio::test]
+async fn a_token_response_has_exactly_these_members() {
+    let client = deployment();
+    let answer = client.sign_in().await;
+    let body = answer.json();
+    let mut members: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    members.retain(|member| *member != "scope");
+    members.sort_unstable();
+    assert_eq!(members, ["access_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type"]);
+    assert_eq!(body["token_type"], "Bearer");
+    let access = claims(&answer.access_token());
+    let life = access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap();
+    assert_eq!(body["expires_in"], life);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("strict-transport-security"), "max-age=63072000");
+    assert!(answer.header("content-type").starts_with("application/json"));
+}
+
+#[tokio::test]
+async fn the_tokens_say_who_when_and_for_whom() {
+    let client = deployment();
+    let answer = client.sign_in().await;
+    let configuration = client.get("/.well-known/openid-configuration").await.json();
+    let (access, refresh) = (claims(&answer.access_token()), claims(&answer.refresh_token()));
+    let issuer = configuration["issuer"].as_str().unwrap();
+    assert_eq!(access["iss"], issuer);
+    assert_eq!(refresh["iss"], issuer);
+    assert_eq!(refresh["aud"], format!("{issuer}/refresh"));
+    assert_ne!(access["aud"], refresh["aud"]);
+    assert_eq!(access["sub"], refresh["sub"]);
+    assert_ne!(access["sub"], client.email.as_str());
+    assert_eq!(access["user_email"], client.email.to_lowercase().as_str());
+    assert_eq!(refresh["gen"], 0);
+    for name in ["jti", "client_id", "sid", "auth_time"] {
+        assert!(!access[name].is_null(), "{name}");
+    }
+    let text = format!("{access}");
+    assert!(
+        !text.contains(refresh["secret"].as_str().unwrap()),
+        "the session's secret is in the refresh token only"
+    );
+}
+
+#[tokio::test]
+async fn access_tokens_do_not_all_live_equally_long() {
+    let client = deployment();
+    let mut token = client.sign_in().await;
+    let mut lives = BTreeSet::new();
+    for _ in 0..20 {
+        token = client.refresh(&token.refresh_token()).await;
+        lives.insert(token.json()["expires_in"].as_i64().unwrap());
+    }
+    assert!(lives.len() > 1, "{lives:?}");
+}
+
+#[tokio::test]
+async fn repeating_a_refresh_gives_the_same_refresh_token() {
+    let client = deployment();
+    let first = client.sign_in().await.refresh_token();
+    let second = client.refresh(&first).await.refresh_token();
+    for _ in 0..3 {
+        let again = client.refresh(&first).await;
+        assert_eq!(again.refresh_token(), second);
+        assert_eq!(client.user_info(&again.access_token()).await.status, 200);
+    }
+    assert_eq!(client.refresh(&second).await.refresh_token(), second, "the window is still open");
+}
+
+#[tokio::test]
+async fn fifty_refreshes_at_once_have_one_successor() {
+    let client = deployment();
+    let token = client.sign_in().await.refresh_token();
+    let answers = join_all((0..50).map(|_| client.refresh(&token))).await;
+    let successors: BTreeSet<String> = answers.iter().map(relatch_tests::Answer::refresh_token).collect();
+    assert_eq!(answers.len(), 50);
+    assert_eq!(successors.len(), 1);
+    assert_eq!(client.refresh(successors.first().unwrap()).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_sign_in_is_a_session_of_its_own() {
+    let client = deployment();
+    let (first, second) = (client.sign_in().await, client.sign_in().await);
+    assert_ne!(claims(&first.access_token())["sid"], claims(&second.access_token())["sid"]);
+    assert_eq!(client.refresh(&first.refresh_token()).await.status, 200);
+    assert_eq!(client.refresh(&second.refresh_token()).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_email_is_read_without_case_and_spaces_and_other_members_are_ignored() {
+    let client = deployment();
+    let email = format!(" {} ", client.email.to_uppercase());
+    let body = json!({"email": email, "password": client.password, "user_id": 7, "role": "admin"});
+    assert_eq!(client.post("/signin", &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unknown_email_and_a_wrong_password_have_one_answer() {
+    let client = deployment();
+    let wrong = client.sign_in_with(&client.email, "not the password").await;
+    let unknown = client.sign_in_with("nobody@example.com", &client.password).await;
+    let cased = client.sign_in_with(&client.email, &client.password.to_uppercase()).await;
+    let spaced = client.sign_in_with(&client.email, &format!("{} ", client.password)).await;
+    let long = client.sign_in_with(&client.email, &"x".repeat(1024)).await;
+    let empty = client.sign_in_with(&client.email, "").await;
+    for answer in [&wrong, &unknown, &cased, &spaced, &long, &empty] {
+        answer.expect_error(401, "invalid_credentials");
+        assert_eq!(answer.text, wrong.text);
+        let names = |answer: &relatch_tests::Answer| {
+            answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(names(answer), names(&wrong));
+        assert!(!answer.header("www-authenticate").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_of_the_wrong_form_is_refused() {
+    let client = deployment();
+    let token = client.sign_in().await.refresh_token();
+    for key in
+        ["", "short", &"x".repeat(65), "has spaces in between it", "aaaaaaaaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbbbbbbbb"]
+    {
+        client.refresh_with_key(&token, key).await.expect_error(400, "invalid_request");
+    }
+    assert_eq!(client.refresh_with_key(&token, &"k".repeat(22)).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_guarded_route_asks_for_a_token() {
+    let client = deployment();
+    let without = client.get("/userinfo").await;
+    without.expect_error(401, "invalid_token");
+    assert!(without.header("www-authenticate").starts_with("Bearer"));
+    assert!(!without.header("www-authenticate").contains("error="));
+    let garbage = client.user_info("garbage").await;
+    garbage.expect_error(401, "invalid_token");
+    assert_eq!(garbage.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+}
+
+#[tokio::test]
+async fn neither_token_is_good_for_the_others_route() {
+    let client = deployment();
+    let answer = client.sign_in().await;
+    client.user_info(&answer.refresh_token()).await.expect_error(401, "invalid_token");
+    client.refresh(&answer.access_token()).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn the_refresh_route_never_answers_401() {
+    let client = deployment();
+    for token in ["", "x", "a.b.c"] {
+        client.refresh(token).await.expect_error(400, "invalid_grant");
+    }
+    client.refresh(&"x".repeat(4097)).await.expect_error(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn tokens_are_not_read_from_the_query() {
+    let client = deployment();
+    let token = client.sign_in().await;
+    let path = format!("/userinfo?access_token={}", token.access_token());
+    client.get(&path).await.expect_error(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn the_key_set_is_public_and_verifies_the_access_token() {
+    let client = deployment();
+    let keys = client.get("/.well-known/jwks.json").await;
+    assert_eq!(keys.status, 200);
+    assert!(keys.header("cache-control").contains("max-age="));
+    let header = client.sign_in().await.access_token();
+    let header: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header.split('.').next().unwrap()).unwrap()).unwrap();
+    assert_eq!(header["typ"], "at+jwt");
+    let keys = keys.json();
+    let keys = keys["keys"].as_array().unwrap();
+    let key = keys.iter().find(|key| key["kid"] == header["kid"]).expect("the key that signed");
+    assert_eq!(key["alg"], header["alg"]);
+    assert_eq!(key["use"], "sig");
+    for key in keys {
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k", "oth"] {
+            assert!(key.get(private).is_none(), "{private}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_metadata_points_to_what_is_there() {
+    let client = deployment();
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        let document = client.get(path).await;
+        assert_eq!(document.status, 200);
+        let document = document.json();
+        let issuer = document["issuer"].as_str().unwrap();
+        assert_eq!(document["jwks_uri"], format!("{issuer}/.well-known/jwks.json"));
+        assert_eq!(document["response_types_supported"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_declared_is_not_found() {
+    let client = deployment();
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/signin"),
+        ("PUT", "/refresh"),
+        ("POST", "/signin/"),
+        ("DELETE", "/userinfo"),
+        ("GET", "/admin"),
+    ] {
+        let answer = client.send(client.request(method, path)).await;
+        assert!(matches!(answer.status, 404 | 405), "{method} {path}: {answer:?}");
+    }
+}

@@ -1,0 +1,129 @@
+//! A database that fails on demand: a proxy in front of the engine, so that the SDK's
+//! own deadlines and retries run.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use tokio::net::TcpListener;
+
+/// What happens to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is done, and the answer is lost.
+    LostReply,
+    /// It is refused with this error code and status, and nothing is done.
+    Error(&'static str, u16),
+    /// It is never answered, and nothing is done.
+    Silence,
+}
+
+/// Which calls fail, how, and how often still.
+#[derive(Debug)]
+struct Plan {
+    operation: &'static str,
+    fault: Fault,
+    /// So many calls go through first.
+    spared: usize,
+    times: usize,
+}
+
+struct Proxy {
+    http: reqwest::Client,
+    upstream: String,
+    plan: Mutex<Option<Plan>>,
+    calls: Mutex<Vec<String>>,
+}
+
+/// A proxy in front of the engine of a local stack.
+#[derive(Clone)]
+pub struct FaultyDatabase {
+    proxy: Arc<Proxy>,
+    url: String,
+}
+
+impl FaultyDatabase {
+    /// Starts a proxy that passes everything on.
+    pub async fn start(upstream: &str) -> Self {
+        let proxy = Arc::new(Proxy {
+            http: reqwest::Client::new(),
+            upstream: upstream.to_owned(),
+            plan: Mutex::default(),
+            calls: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(pass).with_state(Arc::clone(&proxy));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { proxy, url }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Lets the next `times` calls of an operation fail, such as `UpdateItem`.
+    pub fn fail(&self, operation: &'static str, fault: Fault, times: usize) {
+        self.fail_after(0, operation, fault, times);
+    }
+
+    /// The same, but the first `spared` of those calls go through.
+    pub fn fail_after(&self, spared: usize, operation: &'static str, fault: Fault, times: usize) {
+        *self.proxy.plan.lock().unwrap() = Some(Plan { operation, fault, spared, times });
+    }
+
+    /// The operations called since the last time this was asked.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.proxy.calls.lock().unwrap())
+    }
+}
+
+impl Proxy {
+    /// The fault of this call, if it is one that fails.
+    fn fault(&self, operation: &str) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap();
+        let due = plan.as_mut().filter(|plan| plan.operation == operation && plan.times > 0)?;
+        if due.spared > 0 {
+            due.spared -= 1;
+            return None;
+        }
+        due.times -= 1;
+        Some(due.fault.clone())
+    }
+}
+
+async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let target = parts.headers.get("x-amz-target").map_or("", |target| target.to_str().unwrap());
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    proxy.calls.lock().unwrap().push(operation.clone());
+    let fault = proxy.fault(&operation);
+    match fault {
+        Some(Fault::Error(code, status)) => return refusal(code, status),
+        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::LostReply) | None => {}
+    }
+    let mut headers = parts.headers;
+    headers.remove("host");
+    let answer = proxy.http.post(&proxy.upstream).headers(headers).body(body).send().await.unwrap();
+    if fault == Some(Fault::LostReply) {
+        // The connection is closed in the middle of the answer.
+        panic!("the reply is lost");
+    }
+    let mut response = Response::builder().status(answer.status());
+    *response.headers_mut().unwrap() = answer.headers().clone();
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+}
+
+fn refusal(code: &str, status: u16) -> Response<Body> {
+    let body = format!("{{\"__type\":\"com.amazonaws.dynamodb.v20120810#{code}\",\"message\":\"on demand\"}}");
+    Response::builder()
+        .status(StatusCode::from_u16(status).unwrap())
+        .header("content-type", "application/x-amz-json-1.0")
+        .body(Body::from(body))
+        .unwrap()
+}

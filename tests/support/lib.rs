@@ -1,0 +1,15 @@
+//! What the end-to-end tests share: a deployment to talk to, and a client.
+//!
+//! By default the deployment is the local stack, in this process, in memory, with the
+//! cheapest bcrypt cost. `RELATCH_URL`, `RELATCH_EMAIL` and `RELATCH_PASSWORD` point the
+//! flows at any other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, reason = "a missing member fails the test that looks for it")]
+
+mod client;
+mod faults;
+mod stack;
+
+pub use client::{Answer, Client, claims};
+pub use faults::{Fault, FaultyDatabase};
+pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};

@@ -1,0 +1,235 @@
+//! Local stacks for tests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use relatch::config::{Config, Place};
+use relatch::lambda::{Function, Handler};
+use relatch::telemetry::Log;
+use relatch::time::{Clock, Timestamp};
+use relatch::token::{Algorithm, KeySet, generate};
+use relatch_cli::dev::engine::Storage;
+use relatch_cli::dev::{Stack, StackOptions, demo};
+
+use crate::client::{Client, claims};
+
+/// A clock that stands still until it is moved.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// A clock that shows the system's time, as a database would see it too.
+    pub fn starting_now() -> Self {
+        Self(Arc::new(AtomicI64::new(Clock::system().now().millis())))
+    }
+
+    /// The time it shows.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Moves it.
+    pub fn advance_millis(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Moves it.
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.advance_millis(seconds * 1000);
+    }
+
+    /// It as the clock of functions.
+    pub fn clock(&self) -> Clock {
+        let source = self.clone();
+        Clock::from_fn(move || source.now())
+    }
+}
+
+/// A log that can be read back.
+#[derive(Clone, Debug, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A local stack of one test, with its clock and its log.
+#[derive(Debug)]
+pub struct TestStack {
+    stack: Stack,
+    /// The clock of all its functions.
+    pub clock: ManualClock,
+    log: Captured,
+}
+
+impl TestStack {
+    /// Starts a stack in memory with these settings.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::starting_now();
+        let log = Captured::default();
+        let options = options(settings, clock.clock(), Log::to(log.clone()));
+        Self { stack: Stack::start(options).await.unwrap(), clock, log }
+    }
+
+    /// The stack itself.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// A client of the demo user.
+    pub fn client(&self) -> Client {
+        Client::new(self.stack.url(), demo::EMAIL, demo::PASSWORD)
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8(self.log.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// One of its functions, as Lambda would run it, with some variables of its own.
+    pub fn function<H: Handler>(&self, settings: &[(&str, &str)]) -> Function<H> {
+        let mut environment = self.stack.environment().clone();
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned());
+        Function::new(config, self.clock.clock(), Log::to(self.log.clone()))
+    }
+
+    /// An item as it is in its table.
+    pub async fn item(&self, key: &ItemKey) -> Option<HashMap<String, AttributeValue>> {
+        let get = self.database().get_item().table_name(key.table).set_key(Some(key.attributes()));
+        get.consistent_read(true).send().await.unwrap().item
+    }
+
+    /// Sets an attribute of an item behind the functions' back.
+    pub async fn set(&self, key: &ItemKey, name: &str, value: AttributeValue) {
+        let mut item = self.item(key).await.expect("the item");
+        item.insert(name.to_owned(), value);
+        self.database().put_item().table_name(key.table).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// Deletes an item behind the functions' back.
+    pub async fn delete(&self, key: &ItemKey) {
+        let delete = self.database().delete_item().table_name(key.table).set_key(Some(key.attributes()));
+        delete.send().await.unwrap();
+    }
+
+    fn database(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .endpoint_url(self.stack.dynamodb_url())
+            .build();
+        aws_sdk_dynamodb::Client::from_conf(config)
+    }
+}
+
+/// The key of an item.
+#[derive(Clone, Debug)]
+pub struct ItemKey {
+    table: &'static str,
+    pk: String,
+    sk: Option<String>,
+}
+
+impl ItemKey {
+    /// The user that an access token speaks for.
+    pub fn user_of(access_token: &str) -> Self {
+        let sub = claims(access_token)["sub"].as_str().unwrap().to_owned();
+        Self { table: "UsersTable", pk: format!("USER#{sub}"), sk: None }
+    }
+
+    /// The session that an access token belongs to.
+    pub fn session_of(access_token: &str) -> Self {
+        let claims = claims(access_token);
+        let claim = |name: &str| claims[name].as_str().unwrap().to_owned();
+        Self { table: "SessionsTable", pk: claim("sub"), sk: Some(claim("sid")) }
+    }
+
+    /// The credential of an email.
+    pub fn credential_of(email: &str) -> Self {
+        Self { table: "UsersTable", pk: format!("EMAIL#{email}"), sk: None }
+    }
+
+    fn attributes(&self) -> HashMap<String, AttributeValue> {
+        let mut attributes = HashMap::from([("pk".to_owned(), AttributeValue::S(self.pk.clone()))]);
+        if let Some(sk) = &self.sk {
+            attributes.insert("sk".to_owned(), AttributeValue::S(sk.clone()));
+        }
+        attributes
+    }
+}
+
+/// The keys with which all local stacks of a test's process sign.
+pub fn keys() -> KeySet {
+    KeySet::parse(&std::fs::read_to_string(&*KEYS_FILE).unwrap()).unwrap()
+}
+
+/// One key file for all stacks of a test's process: making RSA keys takes a while.
+static KEYS_FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let path = folder.join("keys.json");
+    let yesterday = Clock::system().now().minus_seconds(86_400);
+    std::fs::write(&path, generate(Algorithm::RS256, yesterday).unwrap().expose()).unwrap();
+    path
+});
+
+fn options(settings: &[(&str, &str)], clock: Clock, log: Log) -> StackOptions {
+    let mut overrides = BTreeMap::from([("BCRYPT_COST".to_owned(), "4".to_owned())]);
+    overrides.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    StackOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        dynamodb: "127.0.0.1:0".parse().unwrap(),
+        storage: Storage::Memory,
+        keys_file: KEYS_FILE.clone(),
+        template: include_str!("../../template.yaml").to_owned(),
+        overrides,
+        demo: true,
+        clock,
+        log,
+    }
+}
+
+/// The deployment that `RELATCH_URL`, `RELATCH_EMAIL` and `RELATCH_PASSWORD` name, or one
+/// local stack that all tests of this process share.
+pub fn deployment() -> Client {
+    #[allow(clippy::disallowed_methods, reason = "the tests' own settings")]
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let email = variable("RELATCH_EMAIL").unwrap_or_else(|| demo::EMAIL.to_owned());
+    let password = variable("RELATCH_PASSWORD").unwrap_or_else(|| demo::PASSWORD.to_owned());
+    let url = variable("RELATCH_URL").unwrap_or_else(|| shared_stack().to_owned());
+    Client::new(&url, &email, &password)
+}
+
+/// A client of the one local stack that all tests of this process share.
+pub fn local_deployment() -> Client {
+    Client::new(shared_stack(), demo::EMAIL, demo::PASSWORD)
+}
+
+/// The shared stack lives in a thread of its own, because each test's runtime ends with it.
+fn shared_stack() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let stack = Stack::start(options(&[], Clock::system(), Log::to(std::io::sink()))).await.unwrap();
+                sender.send(stack.url().to_owned()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        receiver.recv().unwrap()
+    })
+}
