@@ -1,0 +1,178 @@
+"""What a deployed stack owes its users: least privilege, deadlines, routes, data."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from stack import ROOT, Json, Stack, text
+
+# Seconds and milliseconds. A call's own deadline of 3 s fits into the function's, and the
+# function's into the API's, so that each layer can still answer when the one below is late.
+FUNCTION_TIMEOUT = 10
+INTEGRATION_TIMEOUT = 30_000
+
+INVOKE = ("apigateway.amazonaws.com", "lambda:InvokeFunction")
+TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+EVERY_TABLE = {
+    "Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": True,
+    "Properties.SSESpecification.SSEEnabled": True,
+}
+USERS_TABLE = {
+    "Properties.DeletionProtectionEnabled": True,
+    "DeletionPolicy": "Retain",
+    "UpdateReplacePolicy": "Retain",
+}
+
+
+def many(value: Any) -> list[Any]:
+    """A policy's list, which may be written as its only item."""
+    return value if isinstance(value, list) else [value]
+
+
+def named(value: Any) -> str:
+    """The resource that a value names by its id or ARN, empty if it names none."""
+    match = re.fullmatch(r"\$\{(\w+)(\.Arn)?\}", text(value))
+    return match[1] if match else ""
+
+
+def own_roles(stack: Stack) -> Iterator[str]:
+    """Each function has a role that no other function has, and only Lambda may take it."""
+    users: dict[str, str] = {}
+    roles = stack.properties("AWS::IAM::Role")
+    for id, function in stack.properties("AWS::Lambda::Function").items():
+        taken = named(function["Role"])
+        if taken not in roles:
+            yield f"{id}: its role is none of the template's"
+        elif taken in users:
+            yield f"{id}: shares {taken} with {users[taken]}"
+        else:
+            users[taken] = id
+    for id, role in roles.items():
+        if role["AssumeRolePolicyDocument"]["Statement"] != [TRUST]:
+            yield f"{id}: others than Lambda may take it"
+
+
+def statements(role: Json) -> Iterator[Json]:
+    """The statements of a role's policies."""
+    for policy in role.get("Policies", []):
+        yield from many(policy["PolicyDocument"]["Statement"])
+
+
+def grants(role: Json) -> Iterator[str]:
+    """What a role allows, a line for each resource."""
+    for statement in statements(role):
+        if statement.keys() == {"Effect", "Action", "Resource"} and statement["Effect"] == "Allow":
+            actions = ", ".join(sorted(many(statement["Action"])))
+            yield from (f"{actions} on {text(resource)}" for resource in many(statement["Resource"]))
+        else:
+            yield json.dumps(statement)
+
+
+def policies(stack: Stack) -> Iterator[str]:
+    """Each role allows exactly what policies.json says: a stolen function can do no more."""
+    roles = stack.properties("AWS::IAM::Role")
+    for id in sorted(roles.keys() | stack.policies.keys()):
+        entries = stack.policies.get(id, [])
+        wanted = {f"{', '.join(sorted(entry['actions']))} on {entry['resource']}" for entry in entries}
+        found = set(grants(roles.get(id, {})))
+        yield from (f"{id}: allows {grant}, which policies.json does not" for grant in sorted(found - wanted))
+        yield from (f"{id}: does not allow {grant}, which policies.json does" for grant in sorted(wanted - found))
+        if "ManagedPolicyArns" in roles.get(id, {}):
+            yield f"{id}: has managed policies"
+    for id, resource in stack.template["Resources"].items():
+        if resource["Type"].startswith("AWS::IAM::") and id not in roles:
+            yield f"{id}: is an {resource['Type']}; what a function may do belongs into its role"
+
+
+def wildcards(stack: Stack) -> Iterator[str]:
+    """No role allows a kind of action, every resource, or to read a whole table, whatever policies.json says."""
+    for id, role in stack.properties("AWS::IAM::Role").items():
+        for statement in statements(role):
+            for action in many(statement.get("Action", "*")):
+                if "*" in action:
+                    yield f"{id}: allows the actions {action}"
+                if action.lower().endswith(":scan"):
+                    yield f"{id}: allows to scan a table"
+            if "*" in many(statement.get("Resource", "*")):
+                yield f"{id}: allows {text(statement.get('Action'))} on every resource"
+
+
+def deadlines(stack: Stack) -> Iterator[str]:
+    """A function's deadline is longer than a call's and shorter than its integration's."""
+    for id, function in stack.properties("AWS::Lambda::Function").items():
+        if function.get("Timeout") != FUNCTION_TIMEOUT:
+            yield f"{id}: Timeout is {function.get('Timeout')}, not {FUNCTION_TIMEOUT}"
+    for id, integration in stack.properties("AWS::ApiGatewayV2::Integration").items():
+        if integration.get("TimeoutInMillis") != INTEGRATION_TIMEOUT:
+            yield f"{id}: TimeoutInMillis is {integration.get('TimeoutInMillis')}, not {INTEGRATION_TIMEOUT}"
+
+
+def function_of(stack: Stack, route: Json) -> str:
+    """The function that a route's integration calls, empty if there is none."""
+    integrations = stack.properties("AWS::ApiGatewayV2::Integration")
+    integration = integrations.get(named(text(route.get("Target")).removeprefix("integrations/")), {})
+    function = named(integration.get("IntegrationUri"))
+    return function if function in stack.resources("AWS::Lambda::Function") else ""
+
+
+def permissions(stack: Stack) -> Iterator[str]:
+    """The API may call a function for its own routes, and nobody may for anything else."""
+    wanted: dict[tuple[str, ...], str] = {}
+    for id, route in stack.properties("AWS::ApiGatewayV2::Route").items():
+        function = function_of(stack, route)
+        if not function:
+            yield f"{id}: leads to no function"
+        stage = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:{text(route['ApiId'])}/*"
+        wanted[(*INVOKE, function, f"{stage}/{route['RouteKey'].replace(' ', '')}")] = id
+    granted = {
+        (text(item["Principal"]), text(item["Action"]), named(item["FunctionName"]), text(item.get("SourceArn"))): id
+        for id, item in stack.properties("AWS::Lambda::Permission").items()
+    }
+    yield from (
+        f"{wanted[key]}: no permission for exactly its method and path" for key in sorted(wanted.keys() - granted)
+    )
+    yield from (f"{granted[key]}: is for no route: {', '.join(key)}" for key in sorted(granted.keys() - wanted))
+
+
+def router(stack: Stack) -> Iterator[str]:
+    """`cargo lambda watch` serves the routes of the template, by the same functions."""
+    functions = stack.resources("AWS::Lambda::Function")
+    routes = set()
+    for route in stack.properties("AWS::ApiGatewayV2::Route").values():
+        function = function_of(stack, route)
+        if function:
+            routes.add(f"{route['RouteKey']} by {functions[function]['Metadata']['BuildProperties']['Binary']}")
+    table = {f"{to['method']} {path} by {to['function']}" for path, targets in stack.router.items() for to in targets}
+    yield from (f"{route}: in the template, not in Cargo.toml's router" for route in sorted(routes - table))
+    yield from (f"{route}: in Cargo.toml's router, not in the template" for route in sorted(table - routes))
+
+
+def builds(stack: Stack) -> Iterator[str]:
+    """Each function is built in the folder of its own package: in the workspace's, Cargo
+    looks for the binary in the default members only."""
+    for id, function in stack.resources("AWS::Lambda::Function").items():
+        manifest = ROOT / function["Properties"]["Code"]["S3Key"] / "Cargo.toml"
+        binaries = tomllib.loads(manifest.read_text()).get("bin", []) if manifest.exists() else []
+        binary = function["Metadata"]["BuildProperties"]["Binary"]
+        if binary not in [target["name"] for target in binaries]:
+            yield f"{id}: CodeUri is not the package of {binary}"
+
+
+def secrets(stack: Stack) -> Iterator[str]:
+    """No secret has a value that the template, or whoever reads the stack's events, knows."""
+    for id, secret in stack.properties("AWS::SecretsManager::Secret").items():
+        for name in sorted(secret.keys() & {"SecretString", "GenerateSecretString"}):
+            yield f"{id}: has a {name}"
+
+
+def tables(stack: Stack) -> Iterator[str]:
+    """Every table can be restored and is encrypted; no update of the stack deletes the users."""
+    for id, table in stack.resources("AWS::DynamoDB::Table").items():
+        for path, wanted in (EVERY_TABLE | (USERS_TABLE if id == "UsersTable" else {})).items():
+            found: Any = table
+            for key in path.split("."):
+                found = found.get(key, {})
+            if found != wanted:
+                yield f"{id}: {path} is not {wanted}"
