@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use relatch::Email;
 use relatch::password::PasswordHash;
 use relatch::store::{Added, NewUser};
-use relatch::user::UserId;
+use relatch::user::{UserId, UserStatus};
 use relatch_tests::{ItemKey, TestStack};
 use serde::Deserialize;
 
@@ -29,6 +29,7 @@ async fn stack_with(hashes: &[Foreign], cost: &str) -> TestStack {
             id: UserId::parse(&format!("user-{place}")).unwrap(),
             email: Email::parse(&email(place)).unwrap(),
             password_hash: PasswordHash::parse(&foreign.hash).unwrap(),
+            status: UserStatus::Active,
             now: stack.clock.now(),
         };
         assert_eq!(stack.stack().store().add_user(&new).await.unwrap(), Added::New);

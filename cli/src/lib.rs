@@ -1,8 +1,10 @@
 //! The `relatch` command as a library: the local stack, which the end-to-end tests
-//! start in their own process, and the commands on users.
+//! start in their own process, and the commands on users and keys.
 
+mod aws;
 pub mod dev;
 mod error;
+pub mod keys;
 mod output;
 mod target;
 pub mod users;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use relatch_cli::{dev, users};
+use relatch_cli::{dev, keys, users};
 
 /// Sign-in for products on API Gateway.
 #[derive(Parser)]
@@ -17,8 +17,10 @@ struct Args {
 enum Command {
     /// Run everything on this machine: database, functions and gateway
     Dev(dev::Args),
-    /// Add users, one or a file of them
+    /// Look at users and change them, one or a file of them
     Users(users::Args),
+    /// Make, list, add and retire the keys that sign tokens
+    Keys(keys::Args),
 }
 
 #[tokio::main]
@@ -26,6 +28,7 @@ async fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Dev(args) => dev::run(args).await,
         Command::Users(args) => users::run(args).await,
+        Command::Keys(args) => keys::run(args).await,
     };
     result.unwrap_or_else(|error| {
         #[expect(clippy::print_stderr, reason = "where a command line says what went wrong")]

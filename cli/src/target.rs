@@ -2,18 +2,15 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_config::Region;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sdk_dynamodb::Client;
 use relatch::Store;
 use tokio::net::TcpListener;
 
 use crate::CommandError;
+use crate::aws;
 use crate::dev::engine::{Engine, EngineError, Storage};
 use crate::dev::environment;
 
@@ -64,19 +61,9 @@ impl Target {
         if self.dev { self.local().await } else { self.aws().await }
     }
 
-    /// By the ordinary chain: environment, profiles, SSO, container, instance.
     async fn aws(self) -> Result<Connected, CommandError> {
-        let settings = patient(aws_config::defaults(BehaviorVersion::latest())).load().await;
-        if settings.region().is_none() {
-            return Err(CommandError::new("no AWS region: set AWS_REGION or choose a profile"));
-        }
-        let credentials = match settings.credentials_provider() {
-            Some(provider) => provider.provide_credentials().await.map_err(|error| error.to_string()),
-            None => Err("there is no provider".to_owned()),
-        };
-        credentials.map_err(|error| CommandError::new(format!("no AWS credentials: {error}")))?;
-        let users_table = self.users_table.unwrap_or_default();
-        let store = store(&Client::new(&settings), &users_table);
+        let settings = aws::settings().await?;
+        let store = store(&Client::new(&settings), &self.users_table.unwrap_or_default());
         Ok(Connected { store, bcrypt_cost: self.bcrypt_cost, engine: None })
     }
 
@@ -103,7 +90,7 @@ impl Target {
             Err(EngineError::InUse(_)) => (None, variable("AWS_ENDPOINT_URL_DYNAMODB")?.clone()),
             Err(error) => return Err(CommandError::new(error.to_string())),
         };
-        let settings = patient(aws_config::defaults(BehaviorVersion::latest()))
+        let settings = aws::patient()
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local stack"))
             .endpoint_url(url)
@@ -113,13 +100,6 @@ impl Target {
         let bcrypt_cost = variable("BCRYPT_COST")?.parse().unwrap_or(self.bcrypt_cost);
         Ok(Connected { store, bcrypt_cost, engine })
     }
-}
-
-/// A command has more time than a function: throttled calls are tried for longer.
-fn patient(settings: ConfigLoader) -> ConfigLoader {
-    settings
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build())
-        .retry_config(RetryConfig::standard().with_max_attempts(8))
 }
 
 /// Commands on users touch no session, so that table has no name here.

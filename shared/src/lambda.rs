@@ -1,6 +1,7 @@
 //! What all functions have in common: start-up, and the way from an event to its answer.
 
 use std::future::Future;
+use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
@@ -13,6 +14,11 @@ use crate::time::Clock;
 
 /// What ends a function's process.
 pub type RuntimeError = lambda_runtime::Error;
+
+/// The longest time an answer may take: less than the function's timeout of 10 s, after
+/// which the platform would cut it off without one, and more than one operation of the
+/// SDK's, of which an answer may need several.
+const DEADLINE: Duration = Duration::from_secs(9);
 
 /// What a function is given to work with.
 #[derive(Clone, Debug)]
@@ -76,7 +82,9 @@ impl<H: Handler> Function<H> {
         let started = self.clock.now();
         let request = Request::from_event(event)?;
         let result = match &self.handler {
-            Ok(handler) => handler.handle(&request).await,
+            Ok(handler) => tokio::time::timeout(DEADLINE, handler.handle(&request))
+                .await
+                .unwrap_or_else(|_| Err(Error::unavailable("the answer", "took too long").into())),
             Err(_) => Err(Error::unavailable("config", "invalid; see the line config_invalid").into()),
         };
         let response = result.as_ref().map_or_else(Refusal::response, Clone::clone);

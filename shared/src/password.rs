@@ -11,7 +11,7 @@
 //!   at sign-in and refused where one is set.
 //! - A sign-in that fails must cost the same for a user who does not exist, one
 //!   without a password, one with an old, cheaper hash, and a wrong password.
-//!   [`check`] does 2^cost rounds whenever it answers no.
+//!   [`is_right`] does 2^cost rounds whenever it answers no.
 //! - A stored hash is input: `$2x$` (hashes of a library with a sign-extension
 //!   bug), another scheme, or a cost of 31 (days of work) must not reach bcrypt.
 
@@ -151,41 +151,38 @@ impl fmt::Display for PasswordRule {
 
 impl std::error::Error for PasswordRule {}
 
-/// What a sign-in's password check found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Check {
-    /// The password is not the one that was hashed.
-    Wrong,
-    /// The password is right. When the stored hash is cheaper than the
-    /// configured cost, a hash of that cost comes with it, to be stored instead.
-    Right {
-        /// The new hash of the same password.
-        upgrade: Option<PasswordHash>,
-    },
-}
-
-/// Compares a presented password with the stored hash.
+/// Whether a presented password is the one that was hashed.
 ///
-/// Answers [`Check::Wrong`] after 2^`cost` rounds of work, whatever the reason: no such
-/// user (`stored` is `None`), a hash of lower cost (topped up with decoy rounds), a
-/// hash above `cost` (not run at all), or a password that bcrypt cannot tell apart.
-///
-/// `salt` is fresh random bytes for an upgraded hash.
-pub fn check(presented: &str, stored: Option<&PasswordHash>, cost: u32, salt: [u8; 16]) -> Check {
+/// A wrong one has cost 2^`cost` rounds of work, whatever the reason: no such user
+/// (`stored` is `None`), a hash of lower cost (topped up with decoy rounds), a hash above
+/// `cost` (not run at all), or a password that bcrypt cannot tell apart. A right one has
+/// cost what its hash costs: to turn it down all the same takes a [`top_up`].
+pub fn is_right(presented: &str, stored: Option<&PasswordHash>, cost: u32) -> bool {
     let usable = presented.len() <= MAX_BYTES && !presented.contains('\0');
     let Some(stored) = stored.filter(|stored| usable && stored.cost <= cost) else {
         decoy(cost);
-        return Check::Wrong;
+        return false;
     };
     #[expect(clippy::disallowed_methods, reason = "at most 72 bytes and no NUL: nothing is cut")]
-    let right = bcrypt::verify(presented, stored.expose()).unwrap_or(false);
-    if right {
-        let upgrade = (stored.cost < cost).then(|| hash(presented, cost, salt)).flatten();
-        return Check::Right { upgrade };
+    let is_right = bcrypt::verify(presented, stored.expose()).unwrap_or(false);
+    #[cfg(test)]
+    tests::count_rounds(stored.cost);
+    if !is_right {
+        top_up(stored.cost, cost);
     }
-    // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
-    (stored.cost..cost).for_each(decoy);
-    Check::Wrong
+    is_right
+}
+
+/// Decoy rounds from the work of one cost to that of a higher one:
+/// 2^from + (2^from + 2^(from+1) + … + 2^(to-1)) = 2^to.
+pub fn top_up(from: u32, to: u32) {
+    (from..to).for_each(decoy);
+}
+
+/// A hash of the configured cost for a password that was right, if the stored one is
+/// cheaper. `salt` is fresh random bytes.
+pub fn upgrade(right: &str, stored: &PasswordHash, cost: u32, salt: [u8; 16]) -> Option<PasswordHash> {
+    (stored.cost < cost).then(|| hash(right, cost, salt)).flatten()
 }
 
 /// 2^`cost` rounds for nobody.
@@ -195,6 +192,8 @@ fn decoy(cost: u32) {
 
 fn hash(password: &str, cost: u32, salt: [u8; 16]) -> Option<PasswordHash> {
     let parts = bcrypt::hash_with_salt(password, cost, salt).ok()?;
+    #[cfg(test)]
+    tests::count_rounds(cost);
     Some(PasswordHash { text: Secret::new(parts.to_string()), cost })
 }
 
@@ -205,12 +204,27 @@ mod tests {
 
     const SALT: [u8; 16] = [7; 16];
 
+    thread_local! {
+        static ROUNDS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    /// Every run of bcrypt counts its rounds here.
+    pub(super) fn count_rounds(cost: u32) {
+        ROUNDS.set(ROUNDS.get() + (1 << cost));
+    }
+
+    fn rounds(work: impl FnOnce()) -> u64 {
+        let before = ROUNDS.get();
+        work();
+        ROUNDS.get() - before
+    }
+
     fn hash_of(password: &str, cost: u32) -> PasswordHash {
         hash(password, cost, SALT).unwrap()
     }
 
     fn is_right(presented: &str, stored: &PasswordHash) -> bool {
-        matches!(check(presented, Some(stored), stored.cost, SALT), Check::Right { .. })
+        super::is_right(presented, Some(stored), stored.cost)
     }
 
     #[test]
@@ -275,21 +289,38 @@ mod tests {
     fn a_hash_above_the_configured_cost_is_wrong_and_not_run() {
         let text = hash_of("correct horse", 4).expose().replace("$04$", "$31$");
         let days_of_work = PasswordHash::parse(&text).unwrap();
-        assert_eq!(check("correct horse", Some(&days_of_work), 4, SALT), Check::Wrong);
+        assert_eq!(rounds(|| assert!(!super::is_right("correct horse", Some(&days_of_work), 4))), 1 << 4);
     }
 
     #[test]
-    fn a_cheaper_hash_is_replaced_when_the_password_is_right() {
-        let Check::Right { upgrade: Some(upgrade) } =
-            check("correct horse", Some(&hash_of("correct horse", 4)), 5, SALT)
-        else {
-            panic!("no upgrade")
-        };
-        assert_eq!(upgrade.cost(), 5);
-        assert!(is_right("correct horse", &upgrade));
-        let same_cost = check("correct horse", Some(&hash_of("correct horse", 5)), 5, SALT);
-        assert_eq!(same_cost, Check::Right { upgrade: None });
-        assert_eq!(check("wrong", Some(&hash_of("correct horse", 4)), 5, SALT), Check::Wrong);
+    fn a_cheaper_hash_is_replaced() {
+        let upgraded = upgrade("correct horse", &hash_of("correct horse", 4), 5, SALT).unwrap();
+        assert_eq!(upgraded.cost(), 5);
+        assert!(is_right("correct horse", &upgraded));
+        assert_eq!(upgrade("correct horse", &upgraded, 5, SALT), None);
+        assert_eq!(upgrade("correct horse", &upgraded, 4, SALT), None);
+    }
+
+    /// A stranger who measures time learns nothing about who has which hash.
+    #[test]
+    fn every_no_costs_the_same_work() {
+        const COST: u32 = 7;
+        let hashes: Vec<_> = (4..=COST).map(|cost| hash_of("correct horse", cost)).collect();
+        let dear = hash_of("correct horse", COST + 1);
+        let too_long = "x".repeat(73);
+        let no = |presented: &str, stored| rounds(|| assert!(!super::is_right(presented, stored, COST)));
+        assert_eq!(no("correct horse", None), 1 << COST);
+        assert_eq!(no("correct horse", Some(&dear)), 1 << COST);
+        for stored in &hashes {
+            for wrong in ["wrong", "", "correct horse\0", &too_long] {
+                assert_eq!(no(wrong, Some(stored)), 1 << COST, "{wrong:?} {stored:?}");
+            }
+            let disabled = || {
+                assert!(super::is_right("correct horse", Some(stored), COST));
+                top_up(stored.cost, COST);
+            };
+            assert_eq!(rounds(disabled), 1 << COST);
+        }
     }
 
     #[test]
@@ -325,7 +356,7 @@ mod tests {
         fn no_stored_text_panics(text in ".{0,80}", tail in "[./A-Za-z0-9]{53}", cost in 0u32..40) {
             let _ = PasswordHash::parse(&text);
             if let Ok(stored) = PasswordHash::parse(&format!("$2b${cost:02}${tail}")) {
-                prop_assert_eq!(check("password", Some(&stored), 4, SALT), Check::Wrong);
+                prop_assert!(!super::is_right("password", Some(&stored), 4));
             }
         }
     }

@@ -10,11 +10,12 @@ use crate::time::Timestamp;
 /// The `sub` of a user: an immutable, random id, never the email.
 ///
 /// Ids that come from another system at import may be any 1 to 128 visible
-/// ASCII characters; ours are 22 of base64url (128 random bits).
+/// ASCII characters that are no email address; ours are 22 of base64url (128 random
+/// bits).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(String);
 
-/// The text is not 1 to 128 visible ASCII characters.
+/// The text is not 1 to 128 visible ASCII characters, or is an email address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUserId;
 
@@ -27,9 +28,11 @@ impl UserId {
     /// Reads an id.
     ///
     /// # Errors
-    /// [`InvalidUserId`] when it is not 1 to 128 visible ASCII characters.
+    /// [`InvalidUserId`] when it is not 1 to 128 visible ASCII characters, or is an email
+    /// address: emails change, and ids are in the log.
     pub fn parse(text: &str) -> Result<Self, InvalidUserId> {
         let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let fits = fits && Email::parse(text).is_err();
         if fits { Ok(Self(text.to_owned())) } else { Err(InvalidUserId) }
     }
 
@@ -41,7 +44,7 @@ impl UserId {
 
 impl fmt::Display for InvalidUserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sub is 1 to 128 visible ASCII characters")
+        f.write_str("a sub is 1 to 128 visible ASCII characters and no email address")
     }
 }
 
@@ -66,7 +69,8 @@ pub struct User {
     /// Whether it may have tokens.
     pub status: UserStatus,
     /// Raised to end all sessions of the user at once; a session carries the
-    /// epoch it was opened in and is dead when the two differ.
+    /// epoch it was opened in and is dead when the two differ. It starts at the
+    /// milliseconds of the user's making.
     pub epoch: u64,
     /// Raised with every change of the password, here and in the [`Credential`].
     pub credential_version: u64,
@@ -83,6 +87,8 @@ pub struct Credential {
     pub password_hash: Option<Result<PasswordHash, InvalidHash>>,
     /// Equal to the user's, or the two reads straddled a password change.
     pub credential_version: u64,
+    /// When the password was set.
+    pub password_changed_at: Option<Timestamp>,
 }
 
 #[cfg(test)]
@@ -94,7 +100,7 @@ mod tests {
         for id in ["auth0|5f7c8ec7c33c6c004bbafe82", "00u1a2b3", "a", &"x".repeat(128)] {
             assert_eq!(UserId::parse(id).unwrap().as_str(), id);
         }
-        for id in ["", "a b", "a\n", "ä", &"x".repeat(129)] {
+        for id in ["", "a b", "a\n", "ä", "ada@example.com", &"x".repeat(129)] {
             assert_eq!(UserId::parse(id), Err(InvalidUserId), "{id:?}");
         }
     }

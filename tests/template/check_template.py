@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterator
 from samtranslator.model.exceptions import InvalidDocumentException
 
 import checks
+import domain
 import graph
+import local
+import watch
 from self_test import unproven
 from stack import Stack, load, read_template
 
@@ -30,6 +33,15 @@ CHECKS: list[Callable[[Stack], Iterator[str]]] = [
     checks.builds,
     checks.secrets,
     checks.tables,
+    watch.access_logs,
+    watch.log_groups,
+    watch.filters,
+    watch.alarms,
+    domain.transport,
+    domain.one_way_in,
+    domain.rules,
+    domain.urls,
+    local.variables,
 ]
 
 

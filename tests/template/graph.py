@@ -70,7 +70,7 @@ def unknown_references(stack: Stack) -> Iterator[str]:
     """Every name that is referred to is a parameter, a resource or a pseudo parameter."""
     template = stack.template
     known = PSEUDO_PARAMETERS | template["Parameters"].keys() | template["Resources"].keys()
-    for section in ("Conditions", "Resources", "Outputs"):
+    for section in ("Rules", "Conditions", "Resources", "Outputs"):
         for id, entry in template[section].items():
             for name in sorted(needs(entry) - known):
                 yield f"{section}.{id}: refers to {name}, which the template does not declare"

@@ -24,6 +24,7 @@ class Stack:
     template: Json
     policies: dict[str, list[Json]]
     router: dict[str, list[dict[str, str]]]
+    local: dict[str, dict[str, str]]
 
     def resources(self, kind: str) -> dict[str, Json]:
         """The resources of a type, by logical id."""
@@ -46,6 +47,7 @@ def load(template: Json) -> Stack:
         template=translate(template),
         policies=json.loads(Path(__file__).with_name("policies.json").read_text()),
         router=manifest["workspace"]["metadata"]["lambda"]["watch"]["router"],
+        local=json.loads((ROOT / "events/env.json").read_text()),
     )
 
 

@@ -4,7 +4,7 @@ use relatch::error::Error;
 use relatch::password::{NewPassword, PasswordHash};
 use relatch::store::{Added, NewUser};
 use relatch::time::Timestamp;
-use relatch::user::UserId;
+use relatch::user::{UserId, UserStatus};
 use relatch::{Email, Store, random};
 
 /// The demo user's email.
@@ -22,7 +22,7 @@ pub(super) async fn ensure(store: &Store, cost: u32, now: Timestamp) -> Result<(
     let password = NewPassword::parse(PASSWORD).map_err(|_| Error::internal("demo user", "not a password"))?;
     let password_hash = PasswordHash::create(&password, cost, random::bytes()?).map_err(internal)?;
     let id = UserId::from_random(random::bytes()?);
-    match store.add_user(&NewUser { id, email, password_hash, now }).await? {
+    match store.add_user(&NewUser { id, email, password_hash, status: UserStatus::Active, now }).await? {
         Added::New | Added::EmailExists => Ok(()),
         Added::IdExists => Err(Error::internal("demo user", "its random id exists")),
     }

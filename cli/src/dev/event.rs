@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -124,26 +125,12 @@ fn is_text(content_type: &str) -> bool {
 
 /// `12/Mar/2020:19:03:58 +0000`, as in a web server's log.
 fn common_log_time(now: Timestamp) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (mut days, second_of_day) = (now.seconds().div_euclid(86_400), now.seconds().rem_euclid(86_400));
-    let mut year = 1970;
-    let is_leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    while days >= 365 + i64::from(is_leap(year)) {
-        days -= 365 + i64::from(is_leap(year));
-        year += 1;
+    // An HTTP date has the same parts: `Thu, 12 Mar 2020 19:03:58 GMT`.
+    let date = DateTime::from_secs(now.seconds()).fmt(DateTimeFormat::HttpDate).unwrap_or_default();
+    match date.split(' ').collect::<Vec<_>>().as_slice() {
+        [_, day, month, year, time, _] => format!("{day}/{month}/{year}:{time} +0000"),
+        _ => date,
     }
-    let lengths = [31, 28 + i64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut name = MONTHS[0];
-    for (month, length) in MONTHS.iter().zip(lengths) {
-        name = month;
-        if days < length {
-            break;
-        }
-        days -= length;
-    }
-    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{:02}/{name}/{year}:{hour:02}:{minute:02}:{second:02} +0000", days + 1)
 }
 
 #[cfg(test)]

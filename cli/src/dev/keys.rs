@@ -1,13 +1,14 @@
 //! The key file of the local stack, made at first run.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use relatch::time::Timestamp;
 use relatch::token::{Algorithm, KeySet, generate};
 
 use super::StackError;
+use crate::keys::write_file;
 
 /// Makes the key file if there is none, readable by its owner only, and checks it.
 ///
@@ -21,16 +22,5 @@ pub(super) fn ensure(path: &Path, now: Timestamp) -> Result<(), StackError> {
         Err(error) => return Err(failed(&error)),
     }
     let keys = generate(Algorithm::RS256, now).map_err(|error| failed(&error))?;
-    // Written beside and renamed, so that a kill in between leaves no half a file.
-    let unfinished = path.with_extension("json.new");
-    let _ = fs::remove_file(&unfinished);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(&unfinished)
-        .and_then(|mut file| file.write_all(keys.expose().as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&unfinished, path))
-        .map_err(|error| failed(&error))
+    write_file(path, &keys).map_err(|error| failed(&error))
 }

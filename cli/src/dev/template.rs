@@ -1,9 +1,9 @@
 //! The reader of template.yaml, so that what runs on one machine is what deploys.
 //!
 //! It reads what the local stack needs: tables, functions with their environment,
-//! routes, CORS. Of the intrinsic functions it knows `!Ref` and `!Sub`; any other one
-//! where a value is needed is an error that names it. The rest of the template may
-//! hold what it likes.
+//! routes, CORS. Of the intrinsic functions it knows `!Ref`, `!Sub`, and `!If` on a
+//! condition that compares; any other one where a value is needed is an error that names
+//! it. The rest of the template may hold what it likes.
 
 mod intrinsic;
 mod yaml;
@@ -110,7 +110,7 @@ impl fmt::Display for TemplateError {
         match self {
             Self::Yaml(what) => write!(f, "not valid YAML: {what}"),
             Self::Intrinsic { name, place } => {
-                write!(f, "{place} uses {name}; here only Ref and Sub can be evaluated")
+                write!(f, "{place} uses {name}; here only Ref, Sub and a plain If can be evaluated")
             }
             Self::Reference { name, place } => write!(f, "{place} refers to {name}, which has no value here"),
             Self::Property { place } => write!(f, "{place} is missing or has the wrong form"),

@@ -21,7 +21,7 @@ use relatch::time::Clock;
 use relatch::user::UserId;
 use serde_json::json;
 
-use super::progress::{Progress, rate};
+use super::progress::{Progress, rate, with_suffix};
 use super::rows::{self, Format, ImportedUser, Rejection, Row, Rows};
 use crate::CommandError;
 use crate::output::print;
@@ -29,9 +29,11 @@ use crate::target::Connected;
 
 /// What a file looks like, for the command's help.
 pub(super) const FILE_FORMAT: &str = r#"The file, as JSON Lines:
-  {"email": "ada@example.com", "password_hash": "$2b$12$…", "sub": "optional"}
+  {"email": "ada@example.com", "password_hash": "$2b$12$…", "sub": "optional", "status": "active"}
 or as CSV, under a line of column names in any order:
-  email,password_hash,sub
+  email,password_hash,sub,status
+sub is the id that the user has in another system; without it a random one is made.
+status is active, which it is by default, or disabled.
 Other members and columns are left alone. Hashes are bcrypt's: $2a$, $2b$ or $2y$."#;
 
 /// How many users are written at once.
@@ -50,6 +52,9 @@ pub(super) struct Args {
     /// Where the lines that are no user are listed, each with its reason [default: FILE.rejects.jsonl]
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// Leave out the lines before this one, to take up a run that was cut off
+    #[arg(long, value_name = "LINE", default_value_t = 1)]
+    from_line: u64,
 }
 
 /// What became of a row.
@@ -81,8 +86,10 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
     let rejects_path = args.rejects.clone().unwrap_or_else(|| with_suffix(&args.file, ".rejects.jsonl"));
     let mut rejects = BufWriter::new(File::create(&rejects_path).map_err(|error| named(&rejects_path, error))?);
 
-    let progress = Progress::new(bytes);
+    let progress = Progress::of_bytes(bytes);
     let mut summary = Summary::default();
+    let from_line = args.from_line;
+    let rows: Rows = Box::new(rows.filter(move |row| row.as_ref().map_or(true, |row| row.line >= from_line)));
     let mut rows = rows.peekable();
     loop {
         let batch = next_batch(&mut rows).map_err(|error| named(&args.file, error))?;
@@ -92,7 +99,9 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
         for (row, outcome) in batch.iter().zip(join_all(batch.iter().map(|row| add(row, connected))).await) {
             let outcome = outcome.map_err(|error| {
                 let line = row.line;
-                CommandError::new(format!("stopped at line {line}: {error}; run it again, nobody is added twice"))
+                CommandError::new(format!(
+                    "stopped: {error}; run it again with --from-line {line}, nobody is added twice"
+                ))
             })?;
             match outcome {
                 Outcome::Added(Added::New) => summary.added += 1,
@@ -109,7 +118,7 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
     rejects.flush().map_err(|error| named(&rejects_path, error))?;
     let Summary { added, existed, rejected } = summary;
     print(&format!(
-        "{added} added, {existed} existed already, {rejected} rejected ({} lines/s)\n",
+        "{added} added, {existed} existed already, {rejected} rejected ({} users/s)\n",
         rate(summary.lines(), elapsed)
     ));
     if rejected == 0 {
@@ -143,12 +152,6 @@ fn next_batch(rows: &mut Peekable<Rows>) -> std::io::Result<Vec<Row>> {
     Ok(batch)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 fn reject(
     summary: &mut Summary,
     rejects: &mut impl std::io::Write,
@@ -161,7 +164,7 @@ fn reject(
 }
 
 async fn add(row: &Row, connected: &Connected) -> Result<Outcome, Error> {
-    let ImportedUser { email, password_hash, id } = match &row.user {
+    let ImportedUser { email, password_hash, id, status } = match &row.user {
         Ok(user) => user.clone(),
         Err(reason) => return Ok(Outcome::Rejected(*reason)),
     };
@@ -169,7 +172,7 @@ async fn add(row: &Row, connected: &Connected) -> Result<Outcome, Error> {
         Some(id) => id,
         None => UserId::from_random(random::bytes()?),
     };
-    let new = NewUser { id, email, password_hash, now: Clock::system().now() };
+    let new = NewUser { id, email, password_hash, status, now: Clock::system().now() };
     let mut pause = Duration::from_millis(100);
     for _ in 1..TRIES {
         match connected.store.add_user(&new).await {

@@ -1,15 +1,16 @@
 //! A progress bar on the terminal; nothing where there is none.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far an import has come.
+/// How far an import or an export has come.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar for a file of so many bytes.
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(super) fn of_bytes(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left") {
             bar.set_style(style);
@@ -17,10 +18,15 @@ impl Progress {
         Self(bar)
     }
 
-    /// So many lines are done, and so many bytes of the file read.
-    pub(super) fn advance(&self, lines: u64, bytes: u64) {
+    /// For work whose end is not known.
+    pub(super) fn without_end() -> Self {
+        Self(ProgressBar::new_spinner())
+    }
+
+    /// So many users are done, and so many bytes of the file read.
+    pub(super) fn advance(&self, users: u64, bytes: u64) {
         self.0.set_position(bytes);
-        self.0.set_message(format!("{lines} lines, {}/s", rate(lines, self.0.elapsed())));
+        self.0.set_message(format!("{users} users, {}/s", rate(users, self.0.elapsed())));
     }
 
     /// Takes the bar away and tells how long it all took.
@@ -31,8 +37,15 @@ impl Progress {
     }
 }
 
-/// Lines a second, on average.
-pub(super) fn rate(lines: u64, elapsed: Duration) -> u64 {
+/// Users a second, on average.
+pub(super) fn rate(users: u64, elapsed: Duration) -> u64 {
     let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
-    lines.saturating_mul(1000) / millis
+    users.saturating_mul(1000) / millis
+}
+
+/// A file beside another one.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use relatch::Email;
 use relatch::password::{InvalidHash, PasswordHash};
-use relatch::user::UserId;
+use relatch::user::{UserId, UserStatus};
 use serde::Deserialize;
 
 /// The form of an import file.
@@ -34,6 +34,7 @@ pub(super) struct ImportedUser {
     pub(super) password_hash: PasswordHash,
     /// The id it had there; without one it gets a new one.
     pub(super) id: Option<UserId>,
+    pub(super) status: UserStatus,
 }
 
 /// Why a row is not a user. Never holds what stands in the row.
@@ -53,6 +54,8 @@ pub(super) enum Rejection {
     Cost(u32),
     /// See [`UserId`].
     Sub,
+    /// Neither `active` nor `disabled`.
+    Status,
     /// Another user has this `sub`.
     SubExists,
 }
@@ -62,11 +65,14 @@ impl fmt::Display for Rejection {
         match self {
             Self::TooLong => write!(f, "the line is longer than {MAX_LINE_BYTES} bytes"),
             Self::Form => f.write_str("not a JSON object, or not as many fields as columns"),
-            Self::Members => f.write_str("email and password_hash (and sub, if any) must be text, each once"),
+            Self::Members => {
+                f.write_str("email and password_hash (and sub and status, if any) must be text, each once")
+            }
             Self::Email => f.write_str("email is not a valid email address"),
             Self::Hash(why) => write!(f, "password_hash is {why}"),
             Self::Cost(cost) => write!(f, "password_hash has the cost {cost}, above the deployment's BCRYPT_COST"),
-            Self::Sub => f.write_str("sub is not 1 to 128 visible ASCII characters"),
+            Self::Sub => f.write_str("sub is not 1 to 128 visible ASCII characters, or is an email address"),
+            Self::Status => f.write_str("status is neither active nor disabled"),
             Self::SubExists => f.write_str("sub belongs to another user already"),
         }
     }
@@ -91,6 +97,8 @@ struct Record {
     password_hash: String,
     #[serde(default)]
     sub: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
 }
 
 impl Record {
@@ -101,7 +109,12 @@ impl Record {
             return Err(Rejection::Cost(password_hash.cost()));
         }
         let id = self.sub.filter(|sub| !sub.is_empty()).map(|sub| UserId::parse(&sub)).transpose();
-        Ok(ImportedUser { email, password_hash, id: id.map_err(|_| Rejection::Sub)? })
+        let status = match self.status.as_deref() {
+            None | Some("" | "active") => UserStatus::Active,
+            Some("disabled") => UserStatus::Disabled,
+            Some(_) => return Err(Rejection::Status),
+        };
+        Ok(ImportedUser { email, password_hash, id: id.map_err(|_| Rejection::Sub)?, status })
     }
 }
 
@@ -173,8 +186,9 @@ fn csv(reader: impl Read, highest_cost: u32) -> std::io::Result<impl Iterator<It
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
     let columns = reader.byte_headers()?.clone();
     let count = |name: &str| columns.iter().filter(|column| *column == name.as_bytes()).count();
-    if count("email") != 1 || count("password_hash") != 1 || count("sub") > 1 {
-        let text = "the first line must name the columns email and password_hash (and sub, if any), each once";
+    if count("email") != 1 || count("password_hash") != 1 || count("sub") > 1 || count("status") > 1 {
+        let text =
+            "the first line must name the columns email and password_hash (and sub and status, if any), each once";
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
     }
     Ok(reader.into_byte_records().map(move |record| {

@@ -51,7 +51,7 @@ impl Handler for Jwks {
     const NAME: &'static str = "jwks";
 
     fn new(context: Context) -> Self {
-        Self { keys: KeyRing::new(&context.config, &[Purpose::Access]), context }
+        Self { keys: KeyRing::new(&context, &[Purpose::Access]), context }
     }
 
     async fn prepare(&self) {

@@ -46,7 +46,7 @@ impl Handler for Refresh {
         let config = &context.config;
         Self {
             issuance: Issuance::new(config),
-            keys: KeyRing::new(config, &[Purpose::Access, Purpose::Refresh]),
+            keys: KeyRing::new(&context, &[Purpose::Access, Purpose::Refresh]),
             store: Store::new(config),
             window: Window::from_seconds(config.retry_window),
             lifetime: Lifetime { idle: config.refresh_token_ttl, absolute: config.session_max_age },

@@ -4,7 +4,7 @@ use relatch::Email;
 use relatch::error::Error;
 use relatch::http::{Members, Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
-use relatch::password::{self, Check, PasswordHash};
+use relatch::password::{self, PasswordHash};
 use relatch::session::{Lifetime, Session, SessionSecret};
 use relatch::store::Store;
 use relatch::telemetry::Level;
@@ -44,7 +44,7 @@ impl Handler for SignIn {
     fn new(context: Context) -> Self {
         Self {
             issuance: Issuance::new(&context.config),
-            keys: KeyRing::new(&context.config, &[Purpose::Access, Purpose::Refresh, Purpose::Attempts]),
+            keys: KeyRing::new(&context, &[Purpose::Access, Purpose::Refresh, Purpose::Attempts]),
             store: Store::new(&context.config),
             context,
         }
@@ -91,25 +91,29 @@ impl SignIn {
     /// a password change came in between: the old password must not open a session
     /// that outlives the change, so it starts again, once.
     async fn authenticate(&self, form: &Form, keys: &KeySet, now: Timestamp) -> Result<Authenticated, Error> {
+        // Before it is known whether it is needed: without the key nobody signs in, or
+        // its absence would tell which emails are known.
+        let nobody = nobody(&form.email, keys)?;
         for _ in 0..2 {
             let credential = self.store.read_credential(&form.email).await?;
             let stored = credential.as_ref().and_then(|credential| self.usable_hash(credential, now));
-            let user_id = match &credential {
-                Some(credential) => credential.user_id.clone(),
-                None => nobody(&form.email, keys)?,
-            };
-            let (check, user) = tokio::join!(self.check(form, stored.clone()), self.store.read_user(&user_id));
-            let (check, user) = (check?, user?);
-            let (Check::Right { upgrade }, Some(credential), Some(user)) = (check, credential, user) else {
+            let user_id = credential.as_ref().map_or(&nobody, |credential| &credential.user_id);
+            let (is_right, user) =
+                tokio::join!(self.is_right(form, stored.clone()), self.store.read_user(user_id));
+            let (true, user, Some(credential), Some(stored)) = (is_right?, user?, credential, stored) else {
                 return Err(Error::InvalidCredentials);
             };
-            if user.credential_version != credential.credential_version {
-                continue;
+            match user {
+                Some(user) if user.credential_version != credential.credential_version => {}
+                Some(user) if user.status == UserStatus::Active => {
+                    let upgrade = self.upgrade(form, stored.clone()).await?;
+                    return Ok(Authenticated { user, upgrade: upgrade.map(|upgrade| (stored, upgrade)) });
+                }
+                Some(_) | None => {
+                    self.top_up(&stored).await?;
+                    return Err(Error::InvalidCredentials);
+                }
             }
-            return match user.status {
-                UserStatus::Active => Ok(Authenticated { user, upgrade: stored.zip(upgrade) }),
-                UserStatus::Disabled => Err(Error::InvalidCredentials),
-            };
         }
         Err(Error::unavailable("users.read", "the password is being changed"))
     }
@@ -127,12 +131,20 @@ impl SignIn {
         None
     }
 
-    /// Runs bcrypt beside the async thread, so that the user is read meanwhile.
-    async fn check(&self, form: &Form, stored: Option<PasswordHash>) -> Result<Check, Error> {
+    async fn is_right(&self, form: &Form, stored: Option<PasswordHash>) -> Result<bool, Error> {
+        let (password, cost) = (form.password.clone(), self.context.config.bcrypt_cost);
+        beside(move || password::is_right(password.expose(), stored.as_ref(), cost)).await
+    }
+
+    async fn upgrade(&self, form: &Form, stored: PasswordHash) -> Result<Option<PasswordHash>, Error> {
         let (password, cost, salt) = (form.password.clone(), self.context.config.bcrypt_cost, random::bytes()?);
-        tokio::task::spawn_blocking(move || password::check(password.expose(), stored.as_ref(), cost, salt))
-            .await
-            .map_err(|_| Error::internal("bcrypt", "the check did not finish"))
+        beside(move || password::upgrade(password.expose(), &stored, cost, salt)).await
+    }
+
+    /// Makes a right password that is turned down cost what a wrong one does.
+    async fn top_up(&self, stored: &PasswordHash) -> Result<(), Error> {
+        let (from, to) = (stored.cost(), self.context.config.bcrypt_cost);
+        beside(move || password::top_up(from, to)).await
     }
 
     /// Stores a costlier hash of the same password. The sign-in does not depend on it.
@@ -144,6 +156,11 @@ impl SignIn {
             self.context.log.failure(now, Level::Warn, &cause);
         }
     }
+}
+
+/// Runs bcrypt beside the async thread, so that the user is read meanwhile.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::internal("bcrypt", "it did not finish"))
 }
 
 /// The id under which a user is looked for when the email is unknown, so that it

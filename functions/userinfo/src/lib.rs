@@ -25,7 +25,7 @@ impl Handler for UserInfo {
     const NAME: &'static str = "userinfo";
 
     fn new(context: Context) -> Self {
-        let keys = KeyRing::new(&context.config, &[Purpose::Access]);
+        let keys = KeyRing::new(&context, &[Purpose::Access]);
         Self { issuance: Issuance::new(&context.config), keys, context }
     }
 

@@ -13,7 +13,7 @@ use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV
 use lambda_http::aws_lambda_events::encodings::Body;
 use serde::{Deserialize, Serialize};
 
-use super::request::Request;
+use super::request::{Request, Version};
 use super::response::Response;
 
 /// The event is not one of API Gateway's: the function was invoked by something else.
@@ -67,15 +67,6 @@ struct Source {
     source_ip: Option<String>,
 }
 
-/// The form in which an event came, and so the form of its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
-    /// REST APIs.
-    V1,
-    /// HTTP APIs and function URLs.
-    V2,
-}
-
 impl Request {
     /// Reads an event.
     ///
@@ -110,6 +101,28 @@ impl Request {
             source_ip: source_ip.unwrap_or_default(),
             id: context.request_id.unwrap_or_default(),
         })
+    }
+
+    /// The response in the form that answers this request's event.
+    pub fn answer(&self, response: Response) -> Payload {
+        let (parts, body) = response.into_parts();
+        let status = i64::from(parts.status.as_u16());
+        match self.version {
+            Version::V1 => {
+                let mut payload = ApiGatewayProxyResponse::default();
+                payload.status_code = status;
+                payload.multi_value_headers = parts.headers;
+                payload.body = Some(Body::Text(body));
+                Payload::V1(payload)
+            }
+            Version::V2 => {
+                let mut payload = ApiGatewayV2httpResponse::default();
+                payload.status_code = status;
+                payload.headers = parts.headers;
+                payload.body = Some(Body::Text(body));
+                Payload::V2(payload)
+            }
+        }
     }
 }
 
@@ -161,27 +174,4 @@ pub enum Payload {
     V1(ApiGatewayProxyResponse),
     /// To an HTTP API or a function URL.
     V2(ApiGatewayV2httpResponse),
-}
-
-impl Payload {
-    pub(super) fn new(version: Version, response: Response) -> Self {
-        let (parts, body) = response.into_parts();
-        let status = i64::from(parts.status.as_u16());
-        match version {
-            Version::V1 => {
-                let mut payload = ApiGatewayProxyResponse::default();
-                payload.status_code = status;
-                payload.multi_value_headers = parts.headers;
-                payload.body = Some(Body::Text(body));
-                Self::V1(payload)
-            }
-            Version::V2 => {
-                let mut payload = ApiGatewayV2httpResponse::default();
-                payload.status_code = status;
-                payload.headers = parts.headers;
-                payload.body = Some(Body::Text(body));
-                Self::V2(payload)
-            }
-        }
-    }
 }

@@ -5,14 +5,21 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::event::{Payload, Version};
 use super::json::Members;
 use super::refusal::Refusal;
-use super::response::Response;
 use crate::secret::Secret;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 8192;
+
+/// The form in which an event came, and so the form of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// REST APIs.
+    V1,
+    /// HTTP APIs and function URLs.
+    V2,
+}
 
 /// A request that reached a function. It has no `Debug`: its body and headers hold
 /// passwords and tokens.
@@ -33,9 +40,9 @@ impl Request {
         &self.path
     }
 
-    /// The id that the gateway gave the request, at most 64 characters of it.
+    /// The id that the gateway gave the request, at most 64 bytes of it.
     pub fn id(&self) -> &str {
-        self.id.get(..64).unwrap_or(&self.id)
+        &self.id[..self.id.floor_char_boundary(64)]
     }
 
     /// The address of the peer as the gateway saw it.
@@ -120,11 +127,6 @@ impl Request {
             return Err(Refusal::invalid_request("the Authorization header is not `Bearer` and one token"));
         }
         Ok(Secret::new(token))
-    }
-
-    /// The response in the form that answers this request's event.
-    pub fn answer(&self, response: Response) -> Payload {
-        Payload::new(self.version, response)
     }
 }
 

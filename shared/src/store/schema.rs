@@ -11,7 +11,7 @@
 //! [`ABSOLUTE_EXPIRES_AT`], [`DEVICE`], [`TTL`].
 
 use crate::email::Email;
-use crate::user::UserId;
+use crate::user::{UserId, UserStatus};
 
 /// The partition key of both tables.
 pub const PK: &str = "pk";
@@ -55,15 +55,28 @@ pub const DISABLED: &str = "disabled";
 /// The value of [`STATUS`] of a session that was ended.
 pub const REVOKED: &str = "revoked";
 
-/// The key of a user's state. The prefixes keep the two kinds of items apart,
-/// whatever an id or an email contains.
+/// What the key of a user's state begins with. The prefixes keep the two kinds of items
+/// apart, whatever an id or an email contains.
+pub const USER_PREFIX: &str = "USER#";
+/// What the key of a user's credential begins with.
+pub const EMAIL_PREFIX: &str = "EMAIL#";
+
+/// The key of a user's state.
 pub fn user_key(id: &UserId) -> String {
-    format!("USER#{}", id.as_str())
+    format!("{USER_PREFIX}{}", id.as_str())
 }
 
 /// The key of a user's credential.
 pub fn email_key(email: &Email) -> String {
-    format!("EMAIL#{}", email.as_str())
+    format!("{EMAIL_PREFIX}{}", email.as_str())
+}
+
+/// The value of [`STATUS`] of a user.
+pub fn user_status(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => ACTIVE,
+        UserStatus::Disabled => DISABLED,
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! The users' table.
 
+mod change;
+mod scan;
+
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
@@ -22,6 +25,8 @@ pub struct NewUser {
     pub email: Email,
     /// Its password's hash.
     pub password_hash: PasswordHash,
+    /// Whether it may sign in.
+    pub status: UserStatus,
     /// The time of its making.
     pub now: Timestamp,
 }
@@ -36,6 +41,8 @@ pub enum Added {
     /// There is a user with this id under another email; nothing was changed.
     IdExists,
 }
+
+pub use scan::{Page, PageStart, StoredCredential};
 
 impl Store {
     /// Reads the credential that belongs to an email.
@@ -160,8 +167,10 @@ fn user_attributes(new: &NewUser) -> Attributes {
     [
         (schema::PK, text(schema::user_key(&new.id))),
         (schema::EMAIL, text(new.email.as_str())),
-        (schema::STATUS, text(schema::ACTIVE)),
-        (schema::EPOCH, number(0)),
+        (schema::STATUS, text(schema::user_status(new.status))),
+        // Not 0: a user who is deleted and comes back under the same id must not find
+        // the sessions of old alive.
+        (schema::EPOCH, number(new.now.millis().max(0))),
         (schema::CREDENTIAL_VERSION, number(FIRST_VERSION)),
         (schema::CREATED_AT, number(new.now.millis())),
     ]
@@ -174,6 +183,7 @@ fn credential(item: &Item) -> Result<Credential, Error> {
         user_id: item.parsed(schema::SUB, |text| UserId::parse(text).ok())?,
         password_hash: item.optional_text(schema::PASSWORD_HASH)?.map(PasswordHash::parse),
         credential_version: item.number(schema::CREDENTIAL_VERSION)?,
+        password_changed_at: item.optional_number(schema::PASSWORD_CHANGED_AT)?.map(Timestamp::from_millis),
     })
 }
 

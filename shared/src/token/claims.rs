@@ -149,12 +149,14 @@ impl Issuance {
     /// The claims of a new access token for a session.
     ///
     /// `random` gives the `jti` (16 bytes) and shortens the token's life by up to a
-    /// fifth (2 bytes), so that devices, and a thief with them, do not refresh in step.
+    /// fifth (2 bytes), so that devices, and a thief with them, do not refresh in step. It
+    /// never outlives its session.
     pub fn access_token(&self, session: &Session, user: &User, random: [u8; 18], now: Timestamp) -> AccessToken {
         let [jti @ .., high, low] = random;
         let longest_cut = self.access_token_ttl / 5;
         let cut = i64::from(u16::from_be_bytes([high, low])) * (longest_cut + 1) / (i64::from(u16::MAX) + 1);
-        let expires_in = self.access_token_ttl - cut;
+        let session_ends_in = session.absolute_expires_at.seconds().saturating_sub(now.seconds());
+        let expires_in = (self.access_token_ttl - cut).min(session_ends_in);
         let claims = AccessClaims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),

@@ -10,7 +10,8 @@ use aws_lc_rs::signature::{
 use pkcs1::der::Decode as _;
 
 use super::claims::NumericDate;
-use super::keys::{Algorithm, Material, PrivateJwk, PrivateJwkSet, Purpose};
+use super::keys::{Algorithm, Material, PrivateJwk, Purpose};
+use super::stored::StoredKeys;
 use crate::encoding;
 use crate::random;
 use crate::secret::Secret;
@@ -35,19 +36,26 @@ impl std::error::Error for GenerateError {}
 /// [`GenerateError`] when the system gives no randomness, or `access` is not an
 /// algorithm with a public half.
 pub fn generate(access: Algorithm, now: Timestamp) -> Result<Secret, GenerateError> {
-    let keys =
-        [(Purpose::Access, access), (Purpose::Refresh, Algorithm::HS256), (Purpose::Attempts, Algorithm::HS256)]
-            .into_iter()
-            .map(|(purpose, alg)| {
-                let material = match purpose {
-                    Purpose::Access => key_pair(alg)?,
-                    Purpose::Refresh | Purpose::Attempts => octets()?,
-                };
-                let kid = encoding::encode(random::bytes::<12>().map_err(|_| GenerateError)?);
-                Ok(PrivateJwk { purpose, kid, alg, nbf: NumericDate::from_timestamp(now), material })
-            })
-            .collect::<Result<_, _>>()?;
-    serde_json::to_string_pretty(&PrivateJwkSet { keys }).map(Secret::new).map_err(|_| GenerateError)
+    let mut keys = StoredKeys::default();
+    keys.add(Purpose::Access, access, now)?;
+    keys.add(Purpose::Refresh, Algorithm::HS256, now)?;
+    keys.add(Purpose::Attempts, Algorithm::HS256, now)?;
+    keys.to_text()
+}
+
+/// A new key with a random `kid`.
+pub(super) fn generate_key(
+    purpose: Purpose,
+    alg: Algorithm,
+    nbf: NumericDate,
+) -> Result<PrivateJwk, GenerateError> {
+    let material = match purpose {
+        Purpose::Access => key_pair(alg)?,
+        Purpose::Refresh | Purpose::Attempts if alg == Algorithm::HS256 => octets()?,
+        Purpose::Refresh | Purpose::Attempts => return Err(GenerateError),
+    };
+    let kid = encoding::encode(random::bytes::<12>().map_err(|_| GenerateError)?);
+    Ok(PrivateJwk { purpose, kid, alg, nbf, material })
 }
 
 fn octets() -> Result<Material, GenerateError> {

@@ -17,9 +17,11 @@ use tokio::sync::Mutex;
 use super::keys::{KeySet, Purpose};
 use super::verify::TokenError;
 use crate::aws;
-use crate::config::{Config, KeySource};
+use crate::config::KeySource;
 use crate::error::Error;
+use crate::lambda::Context;
 use crate::secret::Secret;
+use crate::telemetry::{Level, Log};
 use crate::time::Timestamp;
 
 /// How long keys are used without asking for newer ones, in seconds.
@@ -34,12 +36,19 @@ const FIRST_PAUSE: i64 = 1;
 /// The keys of some purposes, with where they come from.
 pub struct KeyRing {
     source: Source,
+    log: Log,
     state: Mutex<State>,
 }
 
 enum Source {
     File(std::path::PathBuf),
-    Secrets { client: aws_sdk_secretsmanager::Client, ids: Vec<String> },
+    Secrets {
+        client: aws_sdk_secretsmanager::Client,
+        /// The secret with the access keys, where they are needed.
+        access: Option<String>,
+        /// The secret with the other keys, where they are needed.
+        refresh: Option<String>,
+    },
 }
 
 #[derive(Default)]
@@ -50,21 +59,22 @@ struct State {
 
 impl KeyRing {
     /// A ring for the keys of these purposes; nothing is loaded yet.
-    pub fn new(config: &Config, purposes: &[Purpose]) -> Self {
+    pub fn new(context: &Context, purposes: &[Purpose]) -> Self {
+        let config = &context.config;
         let source = match &config.key_source {
             KeySource::File(path) => Source::File(path.clone()),
             KeySource::Secrets { access, refresh } => {
-                let mut ids = Vec::with_capacity(2);
-                if purposes.contains(&Purpose::Access) {
-                    ids.push(access.clone());
+                let needs = |in_secret: &[Purpose], id: &String| {
+                    purposes.iter().any(|purpose| in_secret.contains(purpose)).then(|| id.clone())
+                };
+                Source::Secrets {
+                    client: aws::secrets_client(&config.aws),
+                    access: needs(&IN_ACCESS_SECRET, access),
+                    refresh: needs(&IN_REFRESH_SECRET, refresh),
                 }
-                if purposes.iter().any(|purpose| *purpose != Purpose::Access) {
-                    ids.push(refresh.clone());
-                }
-                Source::Secrets { client: aws::secrets_client(&config.aws), ids }
             }
         };
-        Self { source, state: Mutex::default() }
+        Self { source, log: context.log.clone(), state: Mutex::default() }
     }
 
     /// The keys in hand, loaded or loaded again as the rules above say.
@@ -116,7 +126,13 @@ impl KeyRing {
             return Err(Error::unavailable("keys", "asked a moment ago"));
         }
         state.tried_at = Some(now);
-        let keys = Arc::new(self.source.read().await?);
+        let keys = self.source.read().await.inspect_err(|error| {
+            // Also while the keys in hand still serve: in a day they will not.
+            if let Error::Unavailable(cause) | Error::Internal(cause) = error {
+                self.log.failure(now, Level::Alarm, cause);
+            }
+        })?;
+        let keys = Arc::new(keys);
         state.keys = Some((Arc::clone(&keys), now));
         Ok(keys)
     }
@@ -136,19 +152,40 @@ impl Source {
                     .map_err(|cause| Error::unavailable("keys.file", &cause.kind()))?;
                 parse(&Secret::new(text))
             }
-            Self::Secrets { client, ids } => {
-                let mut all = KeySet::default();
-                for id in ids {
-                    all = all.merged(parse(&secret_value(client, id).await?)?);
-                }
-                Ok(all)
+            Self::Secrets { client, access, refresh } => {
+                let (access, refresh) = tokio::try_join!(
+                    secret(client, access.as_deref(), &IN_ACCESS_SECRET),
+                    secret(client, refresh.as_deref(), &IN_REFRESH_SECRET),
+                )?;
+                Ok(access.merged(refresh))
             }
         }
     }
 }
 
+/// What the one secret may hold: the functions that only verify read it as well.
+const IN_ACCESS_SECRET: [Purpose; 1] = [Purpose::Access];
+/// What the other may hold.
+const IN_REFRESH_SECRET: [Purpose; 2] = [Purpose::Refresh, Purpose::Attempts];
+
 fn parse(text: &Secret) -> Result<KeySet, Error> {
     KeySet::parse(text.expose()).map_err(|cause| Error::unavailable("keys", &cause))
+}
+
+/// The keys of a secret, none of a secret that is not needed. A key in the wrong secret
+/// is refused: a refresh key among the access keys would be read by functions that must
+/// not know it.
+async fn secret(
+    client: &aws_sdk_secretsmanager::Client,
+    id: Option<&str>,
+    purposes: &[Purpose],
+) -> Result<KeySet, Error> {
+    let Some(id) = id else { return Ok(KeySet::default()) };
+    let keys = parse(&secret_value(client, id).await?)?;
+    if keys.purposes().any(|purpose| !purposes.contains(&purpose)) {
+        return Err(Error::unavailable("keys.secret", "a key for another purpose is in it"));
+    }
+    Ok(keys)
 }
 
 async fn secret_value(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Secret, Error> {

@@ -121,7 +121,7 @@ impl Drop for Material {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct PrivateJwkSet {
     pub(super) keys: Vec<PrivateJwk>,
 }
@@ -280,6 +280,11 @@ impl KeySet {
             keys.push(load(jwk).ok_or_else(|| KeySetError::Unusable(jwk.kid.clone()))?);
         }
         Ok(Self { keys })
+    }
+
+    /// What its keys are for.
+    pub fn purposes(&self) -> impl Iterator<Item = Purpose> {
+        self.keys.iter().map(|key| key.purpose)
     }
 
     /// The keys of both sets.

@@ -13,6 +13,7 @@ mod keyring;
 mod keys;
 mod pair;
 mod sign;
+mod stored;
 mod verify;
 
 pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims};
@@ -21,4 +22,5 @@ pub use keyring::KeyRing;
 pub use keys::{Algorithm, Key, KeySet, KeySetError, PublicKey, PublicKeySet, Purpose};
 pub use pair::TokenPair;
 pub use sign::{Claims, sign};
+pub use stored::{KeyInfo, StoredKeys};
 pub use verify::{MAX_TOKEN_BYTES, TokenError, Verified, verify_access, verify_refresh};

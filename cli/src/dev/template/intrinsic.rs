@@ -1,12 +1,14 @@
-//! `Ref` and `Sub`, with the values that things have on one machine.
+//! `Ref`, `Sub`, and `If` on a condition that compares, with the values that things have
+//! on one machine.
 
 use serde_json::{Map, Value};
 
 use super::TemplateError;
 
-/// What names mean: parameters, resources and pseudo parameters.
+/// What names mean: parameters, conditions, resources and pseudo parameters.
 pub(super) struct Scope<'a> {
     parameters: Option<&'a Map<String, Value>>,
+    conditions: Option<&'a Map<String, Value>>,
     resources: Option<&'a Map<String, Value>>,
     /// The URL that CloudFormation would make of the API, after `Sub`.
     deployed_url: Option<String>,
@@ -16,7 +18,7 @@ pub(super) struct Scope<'a> {
 /// What a name stands for.
 enum Meaning {
     Text(String),
-    /// The ARN of a secret, of which there is none here.
+    /// The ARN of a secret, of which there is none here, or `AWS::NoValue`.
     Nothing,
 }
 
@@ -30,13 +32,14 @@ impl<'a> Scope<'a> {
         let api = resources.into_iter().flatten().find(|(_, resource)| kind(resource) == "AWS::ApiGatewayV2::Api");
         Self {
             parameters: section("Parameters"),
+            conditions: section("Conditions"),
             resources,
             deployed_url: api.map(|(id, _)| format!("https://{id}.execute-api.{REGION}.{URL_SUFFIX}")),
             local_url,
         }
     }
 
-    /// The text of a value; `None` when it is the ARN of a secret.
+    /// The text of a value; `None` when it is the ARN of a secret, or left out.
     pub(super) fn text(&self, value: &Value, place: &str) -> Result<Option<String>, TemplateError> {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -107,10 +110,35 @@ impl<'a> Scope<'a> {
         match single {
             Some((name, Value::String(argument))) if name == "Ref" => self.reference(argument, place),
             Some((name, Value::String(text))) if name == "Fn::Sub" => self.substitute(text, place),
+            Some((name, Value::Array(parts))) if name == "Fn::If" => match parts.as_slice() {
+                [Value::String(condition), yes, no] => {
+                    let chosen = if self.holds(condition, place)? { yes } else { no };
+                    Ok(self.text(chosen, place)?.map_or(Meaning::Nothing, Meaning::Text))
+                }
+                _ => Err(TemplateError::Property { place: place.to_owned() }),
+            },
             Some((name, _)) if name == "Ref" || name.starts_with("Fn::") => {
                 Err(TemplateError::Intrinsic { name: name.clone(), place: place.to_owned() })
             }
             _ => Err(TemplateError::Property { place: place.to_owned() }),
+        }
+    }
+
+    /// Whether a condition of the template holds.
+    fn holds(&self, name: &str, place: &str) -> Result<bool, TemplateError> {
+        let unknown = || TemplateError::Reference { name: name.to_owned(), place: place.to_owned() };
+        let condition = self.conditions.and_then(|conditions| conditions.get(name)).ok_or_else(unknown)?;
+        self.is_true(condition, &format!("Conditions.{name}"))
+    }
+
+    /// `Equals` of two values, and `Not` of another condition.
+    fn is_true(&self, condition: &Value, place: &str) -> Result<bool, TemplateError> {
+        let single = condition.as_object().and_then(|members| members.iter().next());
+        match single.map(|(name, arguments)| (name.as_str(), arguments.as_array().map(Vec::as_slice))) {
+            Some(("Fn::Equals", Some([left, right]))) => Ok(self.text(left, place)? == self.text(right, place)?),
+            Some(("Fn::Not", Some([inner]))) => self.is_true(inner, place).map(|is_true| !is_true),
+            Some((name, _)) => Err(TemplateError::Intrinsic { name: name.to_owned(), place: place.to_owned() }),
+            None => Err(TemplateError::Property { place: place.to_owned() }),
         }
     }
 
@@ -136,6 +164,9 @@ impl<'a> Scope<'a> {
     }
 
     fn reference(&self, name: &str, place: &str) -> Result<Meaning, TemplateError> {
+        if name == "AWS::NoValue" {
+            return Ok(Meaning::Nothing);
+        }
         let unknown = || TemplateError::Reference { name: name.to_owned(), place: place.to_owned() };
         if let Some(parameter) = self.parameters.and_then(|parameters| parameters.get(name)) {
             return match parameter.get("Default") {

@@ -7,11 +7,19 @@ Parameters:
   Lifetime: {Type: Number, Default: 900}
   Origins: {Type: CommaDelimitedList, Default: "https://a.example, https://b.example"}
   Nameless: {Type: String}
+  Domain: {Type: String, Default: ""}
+Conditions:
+  HasDomain: !Not [!Equals [!Ref Domain, ""]]
+  NotRead: !Equals [!Join ["", [a]], a]
 Globals:
   Function:
     Environment:
       Variables:
-        TOKEN_ISSUER: !Sub "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+        TOKEN_ISSUER: !If
+          - HasDomain
+          - !Sub "https://${Domain}"
+          - !Sub "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+        LOCAL_ONLY: !Ref AWS::NoValue
         TOKEN_AUDIENCE: !Ref Audience
         ACCESS_TOKEN_TTL: {Ref: Lifetime}
         USERS_TABLE: !Ref Users
@@ -82,6 +90,24 @@ fn it_finds_what_the_local_stack_needs() {
 }
 
 #[test]
+fn a_condition_chooses_between_two_values() {
+    let template = TEMPLATE
+        .replace("Domain: {Type: String, Default: \"\"}", "Domain: {Type: String, Default: auth.example.com}");
+    let template = Template::parse(&template, URL).unwrap();
+    assert_eq!(template.variable("TOKEN_ISSUER"), Some("https://auth.example.com"));
+}
+
+#[test]
+fn a_condition_that_cannot_be_evaluated_is_named() {
+    assert!(error("- HasDomain", "- NotRead").contains("Conditions.NotRead uses Fn::Join"));
+    assert!(error("- HasDomain", "- HasNothing").contains("HasNothing, which has no value here"));
+    assert!(
+        error("!Not [!Equals [!Ref Domain, \"\"]]", "!Or [a, b]").contains("Conditions.HasDomain uses Fn::Or")
+    );
+    assert!(error("- HasDomain\n", "- [HasDomain]\n").contains("TOKEN_ISSUER is missing or has the wrong form"));
+}
+
+#[test]
 fn no_origin_is_no_cors() {
     let template = TEMPLATE.replace("\"https://a.example, https://b.example\"", "\"\"");
     assert_eq!(Template::parse(&template, URL).unwrap().cors, None);
@@ -91,11 +117,11 @@ fn no_origin_is_no_cors() {
 fn an_intrinsic_that_cannot_be_evaluated_is_named_with_its_place() {
     assert_eq!(
         error("!Ref Audience", "!FindInMap [a, b, c]"),
-        "Globals.Function.Environment.Variables.TOKEN_AUDIENCE uses Fn::FindInMap; here only Ref and Sub can be evaluated"
+        "Globals.Function.Environment.Variables.TOKEN_AUDIENCE uses Fn::FindInMap; here only Ref, Sub and a plain If can be evaluated"
     );
     assert_eq!(
         error("OWN: !Sub \"${Audience}-${!literal}\"", "OWN: !GetAtt Users.Arn"),
-        "SignIn.Environment.Variables.OWN uses Fn::GetAtt; here only Ref and Sub can be evaluated"
+        "SignIn.Environment.Variables.OWN uses Fn::GetAtt; here only Ref, Sub and a plain If can be evaluated"
     );
     assert!(
         error("Target: !Sub \"integrations/${Integration}\"", "Target: !Join [\"/\", [a]]").contains("Fn::Join")

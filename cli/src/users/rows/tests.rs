@@ -19,10 +19,10 @@ fn rejections(text: &str, format: Format) -> Vec<(u64, Option<Rejection>)> {
 fn both_forms_give_the_same_users() {
     let json = format!(
         "\u{feff}{{\"email\":\"Ada@Example.com\",\"password_hash\":\"{HASH}\",\"sub\":\"auth0|1\",\"name\":\"Ada\"}}\n\n\
-         {{\"password_hash\":\"{HASH}\",\"email\":\"bob@example.com\",\"sub\":null}}"
+         {{\"password_hash\":\"{HASH}\",\"email\":\"bob@example.com\",\"sub\":null,\"status\":\"disabled\"}}"
     );
     let csv = format!(
-        "\u{feff}name,sub,email,password_hash\r\nAda,auth0|1,Ada@Example.com,{HASH}\r\n\"B,\nob\",,bob@example.com,{HASH}\r\n"
+        "\u{feff}name,status,sub,email,password_hash\r\nAda,,auth0|1,Ada@Example.com,{HASH}\r\n\"B,\nob\",disabled,,bob@example.com,{HASH}\r\n"
     );
     let users = |rows: Vec<Row>| rows.into_iter().map(|row| row.user.unwrap()).collect::<Vec<_>>();
     let (json, csv) = (users(rows(json.as_bytes(), Format::Jsonl)), users(rows(csv.as_bytes(), Format::Csv)));
@@ -30,6 +30,7 @@ fn both_forms_give_the_same_users() {
     assert_eq!(json[0].email.as_str(), "ada@example.com");
     assert_eq!(json[0].id, Some(UserId::parse("auth0|1").unwrap()));
     assert_eq!(json[1].id, None);
+    assert_eq!((json[0].status, json[1].status), (UserStatus::Active, UserStatus::Disabled));
 }
 
 #[test]
@@ -51,6 +52,7 @@ fn each_bad_line_has_its_line_and_its_reason() {
         object("a@example.com", &x, ""),
         object("a@example.com", &high, ""),
         object("a@example.com", HASH, ",\"sub\":\"a b\""),
+        object("a@example.com", HASH, ",\"status\":\"deleted\""),
         long,
         object("bob@example.com", HASH, ""),
     ]
@@ -67,6 +69,7 @@ fn each_bad_line_has_its_line_and_its_reason() {
         Some(Rejection::Hash(InvalidHash::Version2x)),
         Some(Rejection::Cost(13)),
         Some(Rejection::Sub),
+        Some(Rejection::Status),
         Some(Rejection::TooLong),
         None,
     ];
@@ -86,9 +89,15 @@ fn a_line_of_csv_has_a_field_for_each_column() {
 
 #[test]
 fn the_columns_are_named_once() {
-    for columns in
-        ["email", "password_hash", "email,email,password_hash", "email,password_hash,sub,sub", "Email,x", ""]
-    {
+    for columns in [
+        "email",
+        "password_hash",
+        "email,email,password_hash",
+        "email,password_hash,sub,sub",
+        "email,password_hash,status,status",
+        "Email,x",
+        "",
+    ] {
         assert!(csv(columns.as_bytes(), 12).is_err(), "{columns}");
     }
 }

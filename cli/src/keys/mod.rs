@@ -1,0 +1,279 @@
+//! `relatch keys`: the keys of a deployment, in a file or in Secrets Manager. Private
+//! parts are never printed.
+
+mod place;
+
+use std::process::ExitCode;
+
+use relatch::time::{Clock, Timestamp};
+use relatch::token::{Algorithm, KeyInfo, Purpose, StoredKeys};
+
+use crate::CommandError;
+use crate::output::{instant, print};
+use place::Place;
+
+pub(crate) use place::write_file;
+
+/// The flags of `relatch keys`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Make the first keys, one for each purpose
+    Generate {
+        #[command(flatten)]
+        place: Place,
+        /// What the keys are for; may be given more than once [default with --file: all]
+        #[arg(long = "purpose", value_enum, required_unless_present = "file")]
+        purposes: Vec<PurposeArg>,
+        /// How access tokens are signed
+        #[arg(long, value_enum, default_value_t = AlgorithmArg::RS256)]
+        algorithm: AlgorithmArg,
+    },
+    /// Tell which keys there are and which of them sign
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Add a key that signs once every function and verifier knows it
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// What the key is for
+        #[arg(long, value_enum)]
+        purpose: PurposeArg,
+        /// How access tokens are signed
+        #[arg(long, value_enum, default_value_t = AlgorithmArg::RS256)]
+        algorithm: AlgorithmArg,
+        /// In how many seconds it starts to sign [default: 10800 for access keys, else 600]
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(600..=31_536_000))]
+        starts_in: Option<i64>,
+    },
+    /// Take a key away once no token that it signed can be good any more
+    Retire {
+        #[command(flatten)]
+        place: Place,
+        /// The key's id, as `keys list` shows it
+        kid: String,
+        /// The deployment's ACCESS_TOKEN_TTL
+        #[arg(long, value_name = "SECONDS", env = "ACCESS_TOKEN_TTL", default_value_t = 900)]
+        access_token_ttl: i64,
+        /// The deployment's REFRESH_TOKEN_TTL
+        #[arg(long, value_name = "SECONDS", env = "REFRESH_TOKEN_TTL", default_value_t = 2_592_000)]
+        refresh_token_ttl: i64,
+        /// Take it away at once, with all tokens that it signed
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PurposeArg {
+    /// Signs access tokens
+    Access,
+    /// Signs refresh tokens
+    Refresh,
+    /// Turns emails into the keys of tables
+    Attempts,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum AlgorithmArg {
+    #[value(name = "RS256")]
+    RS256,
+    #[value(name = "ES256")]
+    ES256,
+    #[value(name = "EdDSA")]
+    EdDSA,
+}
+
+impl From<PurposeArg> for Purpose {
+    fn from(purpose: PurposeArg) -> Self {
+        match purpose {
+            PurposeArg::Access => Self::Access,
+            PurposeArg::Refresh => Self::Refresh,
+            PurposeArg::Attempts => Self::Attempts,
+        }
+    }
+}
+
+/// Verifiers keep a JWK Set for a while; API Gateway's authorizers for two hours.
+const ACCESS_LEAD: i64 = 3 * 3600;
+/// Functions load their keys again every five minutes.
+const OTHER_LEAD: i64 = 600;
+/// A function may go on with the keys it has for a day while new ones cannot be loaded.
+const STALE_FUNCTIONS: i64 = 86_400;
+
+/// Runs a command on keys.
+///
+/// # Errors
+/// One line why it failed.
+pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let now = Clock::system().now();
+    match args.command {
+        Command::Generate { place, purposes, algorithm } => {
+            let mut stored = place.open().await?;
+            if !stored.keys.list(now).is_empty() {
+                return Err(CommandError::new(format!("{place} holds keys already; `keys add` adds one")));
+            }
+            let all = [PurposeArg::Access, PurposeArg::Refresh, PurposeArg::Attempts];
+            for purpose in if purposes.is_empty() { all.to_vec() } else { purposes } {
+                add(&mut stored.keys, purpose, algorithm, now)?;
+            }
+            place.save(&stored).await?;
+            print(&table(&stored.keys.list(now), now));
+        }
+        Command::List { place } => print(&table(&place.open().await?.keys.list(now), now)),
+        Command::Add { place, purpose, algorithm, starts_in } => {
+            let mut stored = place.open().await?;
+            let lead = if purpose == PurposeArg::Access { ACCESS_LEAD } else { OTHER_LEAD };
+            add(&mut stored.keys, purpose, algorithm, now.plus_seconds(starts_in.unwrap_or(lead)))?;
+            place.save(&stored).await?;
+            print(&table(&stored.keys.list(now), now));
+        }
+        Command::Retire { place, kid, access_token_ttl, refresh_token_ttl, force } => {
+            let mut stored = place.open().await?;
+            let keys = stored.keys.list(now);
+            let key = keys.iter().find(|key| key.kid == kid);
+            let key = key.ok_or_else(|| CommandError::new(format!("{place} has no key {kid}")))?;
+            let longest_life = match key.purpose {
+                Purpose::Access => Some(access_token_ttl),
+                Purpose::Refresh => Some(refresh_token_ttl),
+                Purpose::Attempts => None,
+            };
+            may_retire(key, &keys, longest_life, force, now)?;
+            stored.keys.remove(key.purpose, &kid);
+            place.save(&stored).await?;
+            print(&table(&stored.keys.list(now), now));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add(
+    keys: &mut StoredKeys,
+    purpose: PurposeArg,
+    access: AlgorithmArg,
+    from: Timestamp,
+) -> Result<(), CommandError> {
+    let algorithm = match (purpose, access) {
+        (PurposeArg::Refresh | PurposeArg::Attempts, _) => Algorithm::HS256,
+        (PurposeArg::Access, AlgorithmArg::RS256) => Algorithm::RS256,
+        (PurposeArg::Access, AlgorithmArg::ES256) => Algorithm::ES256,
+        (PurposeArg::Access, AlgorithmArg::EdDSA) => Algorithm::EdDSA,
+    };
+    keys.add(purpose.into(), algorithm, from).map(drop).map_err(|error| CommandError::new(error.to_string()))
+}
+
+/// A key may go when another one signs, and has signed for so long that the last token
+/// of the key has expired. `longest_life` is a token's, in seconds; without one the key
+/// signs nothing that expires, and goes by force only.
+fn may_retire(
+    key: &KeyInfo,
+    keys: &[KeyInfo],
+    longest_life: Option<i64>,
+    force: bool,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    if key.signs || !keys.iter().any(|other| other.purpose == key.purpose && other.signs) {
+        return Err(CommandError::new(format!("{} is the key that signs; add another one first", key.kid)));
+    }
+    if force || key.not_before > now {
+        return Ok(());
+    }
+    let Some(longest_life) = longest_life else {
+        return Err(CommandError::new(
+            "a key for attempts is what emails are found by; only --force takes it away",
+        ));
+    };
+    let successors = keys.iter().filter(|other| other.purpose == key.purpose && other.not_before > key.not_before);
+    let stopped = successors.map(|other| other.not_before).min().unwrap_or(now);
+    let last_token = stopped.plus_seconds(STALE_FUNCTIONS).plus_seconds(longest_life);
+    if now < last_token {
+        let (kid, until) = (&key.kid, instant(last_token));
+        return Err(CommandError::new(format!(
+            "tokens that {kid} signed may be good until {until}; --force ends them now"
+        )));
+    }
+    Ok(())
+}
+
+fn table(keys: &[KeyInfo], now: Timestamp) -> String {
+    let row = |key: &KeyInfo| {
+        let state = match (key.signs, key.not_before > now) {
+            (true, _) => "signs",
+            (false, true) => "will sign",
+            (false, false) => "verifies",
+        };
+        let purpose = match key.purpose {
+            Purpose::Access => "access",
+            Purpose::Refresh => "refresh",
+            Purpose::Attempts => "attempts",
+        };
+        format!(
+            "{purpose:<9} {:<6} {:<20} {state:<10} from {}\n",
+            key.algorithm.name(),
+            key.kid,
+            instant(key.not_before)
+        )
+    };
+    keys.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    /// Keys that started so many seconds ago.
+    fn keys(purpose: Purpose, ages: &[i64]) -> Vec<KeyInfo> {
+        let youngest = ages.iter().filter(|age| **age >= 0).min();
+        let info = |age: &i64| KeyInfo {
+            purpose,
+            kid: format!("key-{age}"),
+            algorithm: Algorithm::RS256,
+            not_before: NOW.minus_seconds(*age),
+            signs: Some(age) == youngest,
+        };
+        ages.iter().map(info).collect()
+    }
+
+    fn may_retire_first(keys: &[KeyInfo], life: Option<i64>, force: bool) -> bool {
+        may_retire(&keys[0], keys, life, force, NOW).is_ok()
+    }
+
+    #[test]
+    fn the_key_that_signs_stays_even_by_force() {
+        assert!(!may_retire_first(&keys(Purpose::Access, &[5]), Some(900), true));
+        assert!(!may_retire_first(&keys(Purpose::Access, &[5, -60]), Some(900), true));
+        let mut others = keys(Purpose::Access, &[10, 5]);
+        others[1].purpose = Purpose::Refresh;
+        others[0].signs = false;
+        assert!(!may_retire_first(&others, Some(900), true));
+    }
+
+    #[test]
+    fn an_older_key_goes_once_its_last_token_has_expired() {
+        let at = |age| may_retire_first(&keys(Purpose::Access, &[200_000, age]), Some(900), false);
+        assert!(!at(STALE_FUNCTIONS + 899));
+        assert!(at(STALE_FUNCTIONS + 900));
+        assert!(may_retire_first(&keys(Purpose::Access, &[200_000, 1]), Some(900), true));
+    }
+
+    #[test]
+    fn a_key_that_never_signed_goes_at_once() {
+        assert!(may_retire_first(&keys(Purpose::Access, &[-60, 5]), Some(900), false));
+    }
+
+    #[test]
+    fn a_key_for_attempts_goes_by_force_only() {
+        let keys = keys(Purpose::Attempts, &[1_000_000_000, 5]);
+        assert!(!may_retire_first(&keys, None, false));
+        assert!(may_retire_first(&keys, None, true));
+    }
+}

@@ -1,0 +1,83 @@
+//! `relatch users show | disable | enable | set-password | delete`: one user.
+
+use std::fmt::Write as _;
+
+use relatch::Email;
+use relatch::password::NewPassword;
+use relatch::time::Clock;
+use relatch::user::UserStatus;
+
+use super::password;
+use crate::CommandError;
+use crate::output::{instant, print};
+use crate::target::Connected;
+
+/// Tells what is stored of a user, but for the hash.
+pub(super) async fn show(email: &Email, connected: &Connected) -> Result<(), CommandError> {
+    let (credential, user) = connected.store.find_user(email).await?.ok_or_else(|| nobody(email))?;
+    let hash = match credential.password_hash {
+        None => "none".to_owned(),
+        Some(Ok(hash)) => format!("bcrypt, cost {}", hash.cost()),
+        Some(Err(problem)) => format!("cannot be used: {problem}"),
+    };
+    let mut text = String::new();
+    for (name, value) in [
+        ("email", user.email.as_str()),
+        ("sub", user.id.as_str()),
+        ("status", status(user.status)),
+        ("created", &instant(user.created_at)),
+        ("password", &hash),
+        ("password set", &credential.password_changed_at.map_or("unknown".to_owned(), instant)),
+        ("epoch", &user.epoch.to_string()),
+    ] {
+        let _ = writeln!(text, "{name:<13}{value}");
+    }
+    print(&text);
+    Ok(())
+}
+
+/// Lets a user sign in, or no more.
+pub(super) async fn set_status(email: &Email, to: UserStatus, connected: &Connected) -> Result<(), CommandError> {
+    if !connected.store.set_status(email, to).await? {
+        return Err(nobody(email));
+    }
+    print(&match to {
+        UserStatus::Active => format!("{} may sign in\n", email.as_str()),
+        UserStatus::Disabled => format!("{} may not sign in, and all sessions are ended\n", email.as_str()),
+    });
+    Ok(())
+}
+
+/// Gives a user another password.
+pub(super) async fn set_password(
+    email: &Email,
+    password: &NewPassword,
+    connected: &Connected,
+) -> Result<(), CommandError> {
+    let hash = password::hash(password, connected.bcrypt_cost)?;
+    if !connected.store.set_password(email, &hash, Clock::system().now()).await? {
+        return Err(nobody(email));
+    }
+    print(&format!("{} has a new password, and all sessions are ended\n", email.as_str()));
+    Ok(())
+}
+
+/// Deletes a user.
+pub(super) async fn delete(email: &Email, connected: &Connected) -> Result<(), CommandError> {
+    if !connected.store.delete_user(email).await? {
+        return Err(nobody(email));
+    }
+    print(&format!("{} is deleted, and all sessions are ended\n", email.as_str()));
+    Ok(())
+}
+
+pub(super) fn status(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "active",
+        UserStatus::Disabled => "disabled",
+    }
+}
+
+fn nobody(email: &Email) -> CommandError {
+    CommandError::new(format!("{} is no user", email.as_str()))
+}

@@ -1,0 +1,164 @@
+//! A set of keys as it is stored, to be looked at and changed.
+
+use std::fmt;
+
+use super::claims::NumericDate;
+use super::generate::{GenerateError, generate_key};
+use super::keys::{Algorithm, KeySet, KeySetError, PrivateJwkSet, Purpose};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// The text of a key file or of a secret: a private JWK Set (RFC 7517).
+///
+/// Nothing of it but [`StoredKeys::to_text`] shows a private part.
+#[derive(Default)]
+pub struct StoredKeys(PrivateJwkSet);
+
+/// What may be told of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The name by which tokens refer to it.
+    pub kid: String,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// From when on it may sign.
+    pub not_before: Timestamp,
+    /// Whether it is the one of its purpose that signs now.
+    pub signs: bool,
+}
+
+impl StoredKeys {
+    /// Reads a set; an empty text is a set without keys.
+    ///
+    /// # Errors
+    /// [`KeySetError`] when a function could not use it.
+    pub fn parse(text: &str) -> Result<Self, KeySetError> {
+        match KeySet::parse(text) {
+            Ok(_) => serde_json::from_str(text).map(Self).map_err(|_| KeySetError::Malformed),
+            Err(KeySetError::Empty) => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is in it, in its order.
+    pub fn list(&self, now: Timestamp) -> Vec<KeyInfo> {
+        let signing = |purpose: Purpose| {
+            let of_purpose = self.0.keys.iter().filter(|key| key.purpose == purpose);
+            let started = of_purpose.filter(|key| key.nbf.timestamp() <= now);
+            started.max_by_key(|key| key.nbf).map(|key| key.kid.as_str())
+        };
+        let info = |key: &super::keys::PrivateJwk| KeyInfo {
+            purpose: key.purpose,
+            kid: key.kid.clone(),
+            algorithm: key.alg,
+            not_before: key.nbf.timestamp(),
+            signs: signing(key.purpose) == Some(key.kid.as_str()),
+        };
+        self.0.keys.iter().map(info).collect()
+    }
+
+    /// Makes a key that signs from `not_before` on, and tells its `kid`.
+    ///
+    /// # Errors
+    /// [`GenerateError`] when there is no randomness, or the algorithm is not one for
+    /// the purpose.
+    pub fn add(
+        &mut self,
+        purpose: Purpose,
+        algorithm: Algorithm,
+        not_before: Timestamp,
+    ) -> Result<String, GenerateError> {
+        let key = generate_key(purpose, algorithm, NumericDate::from_timestamp(not_before))?;
+        let kid = key.kid.clone();
+        self.0.keys.push(key);
+        Ok(kid)
+    }
+
+    /// Takes a key out; tells whether it was there.
+    pub fn remove(&mut self, purpose: Purpose, kid: &str) -> bool {
+        let before = self.0.keys.len();
+        self.0.keys.retain(|key| key.purpose != purpose || key.kid != kid);
+        self.0.keys.len() < before
+    }
+
+    /// The text to store, private parts and all.
+    ///
+    /// # Errors
+    /// [`GenerateError`] when it cannot be written, which does not happen.
+    pub fn to_text(&self) -> Result<Secret, GenerateError> {
+        serde_json::to_string_pretty(&self.0).map(Secret::new).map_err(|_| GenerateError)
+    }
+}
+
+impl fmt::Debug for StoredKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredKeys({} keys)", self.0.keys.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn signing(keys: &StoredKeys, now: Timestamp) -> Vec<String> {
+        keys.list(now).into_iter().filter(|key| key.signs).map(|key| key.kid).collect()
+    }
+
+    #[test]
+    fn the_newest_key_that_has_started_signs() {
+        let mut keys = StoredKeys::default();
+        let first = keys.add(Purpose::Refresh, Algorithm::HS256, NOW).unwrap();
+        let second = keys.add(Purpose::Refresh, Algorithm::HS256, NOW.plus_seconds(60)).unwrap();
+        let access = keys.add(Purpose::Access, Algorithm::EdDSA, NOW.plus_seconds(60)).unwrap();
+        assert_eq!(signing(&keys, NOW), std::slice::from_ref(&first));
+        assert_eq!(signing(&keys, NOW.plus_seconds(60)), [second.clone(), access]);
+        let parsed = KeySet::parse(keys.to_text().unwrap().expose()).unwrap();
+        for now in [NOW, NOW.plus_seconds(60)] {
+            let kid = parsed.signing_key(Purpose::Refresh, now).map(|key| key.kid().to_owned());
+            assert!(signing(&keys, now).contains(&kid.unwrap()));
+        }
+        assert!(!keys.remove(Purpose::Access, &first));
+        assert!(keys.remove(Purpose::Refresh, &second));
+        assert_eq!(signing(&keys, NOW.plus_seconds(59)), [first]);
+    }
+
+    #[test]
+    fn what_was_stored_is_read() {
+        let mut keys = StoredKeys::default();
+        for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+            keys.add(Purpose::Access, algorithm, NOW).unwrap();
+        }
+        keys.add(Purpose::Attempts, Algorithm::HS256, NOW).unwrap();
+        let read = StoredKeys::parse(keys.to_text().unwrap().expose()).unwrap();
+        assert_eq!(read.list(NOW), keys.list(NOW));
+    }
+
+    #[test]
+    fn an_algorithm_has_its_purposes() {
+        let mut keys = StoredKeys::default();
+        assert_eq!(keys.add(Purpose::Access, Algorithm::HS256, NOW), Err(GenerateError));
+        assert_eq!(keys.add(Purpose::Refresh, Algorithm::RS256, NOW), Err(GenerateError));
+        assert!(keys.list(NOW).is_empty());
+    }
+
+    #[test]
+    fn no_text_is_no_keys_and_a_broken_one_is_an_error() {
+        for empty in ["", " \n", "{\"keys\":[]}"] {
+            assert!(StoredKeys::parse(empty).unwrap().list(NOW).is_empty(), "{empty:?}");
+        }
+        for broken in ["{}", "[]", "x", "{\"keys\":[{}]}"] {
+            assert_eq!(StoredKeys::parse(broken).unwrap_err(), KeySetError::Malformed, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let mut keys = StoredKeys::default();
+        keys.add(Purpose::Refresh, Algorithm::HS256, NOW).unwrap();
+        assert_eq!(format!("{keys:?}"), "StoredKeys(1 keys)");
+    }
+}
