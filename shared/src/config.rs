@@ -106,6 +106,31 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
+    /// Every variable that is read.
+    pub const VARIABLES: [&str; 22] = [
+        "ACCESS_KEYS_SECRET_ARN",
+        "ACCESS_TOKEN_TTL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "BCRYPT_COST",
+        "KEYS_FILE",
+        "REFRESH_KEYS_SECRET_ARN",
+        "REFRESH_RETRY_WINDOW",
+        "REFRESH_TOKEN_TTL",
+        "SESSIONS_TABLE",
+        "SESSION_MAX_AGE",
+        "TOKEN_AUDIENCE",
+        "TOKEN_CLIENT_ID",
+        "TOKEN_ISSUER",
+        "TOKEN_SCOPE",
+        "USERS_TABLE",
+    ];
     /// The upper bound of `ACCESS_TOKEN_TTL`: a day, in seconds.
     pub const MAX_ACCESS_TOKEN_TTL: i64 = 86_400;
     /// The upper bound of `REFRESH_TOKEN_TTL` and `SESSION_MAX_AGE`: a year, in seconds.
@@ -347,6 +372,18 @@ mod tests {
         assert_eq!(config.retry_window, 60);
         assert_eq!(config.bcrypt_cost, 12);
         assert_eq!(config.refresh_audience(), "https://auth.example.com/refresh");
+    }
+
+    #[test]
+    fn the_list_of_variables_is_what_is_read() {
+        let read = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        for answer in [None, Some(String::new())] {
+            let _ = Config::from_lookup(Place::Deployed, |name| {
+                read.borrow_mut().insert(name.to_owned());
+                answer.clone()
+            });
+        }
+        assert_eq!(read.into_inner().into_iter().collect::<Vec<_>>(), Config::VARIABLES);
     }
 
     #[test]

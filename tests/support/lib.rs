@@ -8,8 +8,10 @@
 
 mod client;
 mod faults;
+mod secrets;
 mod stack;
 
 pub use client::{Answer, Client, claims};
 pub use faults::{Fault, FaultyDatabase};
+pub use secrets::SecretsManager;
 pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};

@@ -111,18 +111,14 @@ impl Stack {
         engine: &Engine,
     ) -> Result<(BTreeMap<String, String>, Store, Vec<(String, String, Invoke)>), StackError> {
         engine.create_tables(&template.tables).map_err(|error| StackError::Engine(error.to_string()))?;
+        if let Some(name) = options.overrides.keys().find(|name| !Config::VARIABLES.contains(&name.as_str())) {
+            return Err(StackError::Config(format!("--set {name}: no function has this variable")));
+        }
         let local = local_environment(engine.url(), &options.keys_file);
         let mut functions: BTreeMap<&str, Invoke> = BTreeMap::new();
         let mut everything = BTreeMap::new();
         let mut first: Option<Config> = None;
         for function in &template.functions {
-            let unknown = options
-                .overrides
-                .keys()
-                .find(|name| !function.environment.contains_key(*name) && !local.contains_key(name.as_str()));
-            if let Some(name) = unknown {
-                return Err(StackError::Config(format!("--set {name}: no function has this variable")));
-            }
             let mut environment = function.environment.clone();
             environment.extend(local.clone());
             environment.extend(options.overrides.clone());

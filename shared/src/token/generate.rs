@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{
 use pkcs1::der::Decode as _;
 
 use super::claims::NumericDate;
-use super::keys::{Algorithm, Material, PrivateJwk, Purpose};
+use super::jwk::{Algorithm, Material, PrivateJwk, Purpose};
 use super::stored::StoredKeys;
 use crate::encoding;
 use crate::random;

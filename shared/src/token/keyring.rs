@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::keys::{KeySet, Purpose};
+use super::jwk::Purpose;
+use super::keys::KeySet;
 use super::verify::TokenError;
 use crate::aws;
 use crate::config::KeySource;

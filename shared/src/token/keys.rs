@@ -14,164 +14,12 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use pkcs1::der::{Encode as _, asn1::UintRef};
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use super::claims::NumericDate;
+use super::jwk::{Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, public_half};
 use crate::encoding;
 use crate::time::Timestamp;
-
-/// What a key is for. A key of one purpose never serves another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Purpose {
-    /// Signs access tokens; its public half is in the JWK Set.
-    Access,
-    /// Signs refresh tokens.
-    Refresh,
-    /// Turns emails into keys of tables, so that a dump does not show them.
-    Attempts,
-}
-
-/// How a key signs (RFC 7518 §3.1, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    RS256,
-    /// ECDSA with P-256 and SHA-256.
-    ES256,
-    /// Ed25519.
-    EdDSA,
-    /// HMAC with SHA-256.
-    HS256,
-}
-
-impl Algorithm {
-    /// The `alg` of a token's header.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RS256 => "RS256",
-            Self::ES256 => "ES256",
-            Self::EdDSA => "EdDSA",
-            Self::HS256 => "HS256",
-        }
-    }
-
-    fn of_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::RS256 => jsonwebtoken::Algorithm::RS256,
-            Self::ES256 => jsonwebtoken::Algorithm::ES256,
-            Self::EdDSA => jsonwebtoken::Algorithm::EdDSA,
-            Self::HS256 => jsonwebtoken::Algorithm::HS256,
-        }
-    }
-}
-
-/// A private JWK as a key file or a secret holds it.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct PrivateJwk {
-    pub(super) purpose: Purpose,
-    pub(super) kid: String,
-    pub(super) alg: Algorithm,
-    pub(super) nbf: NumericDate,
-    #[serde(flatten)]
-    pub(super) material: Material,
-}
-
-/// The members of a private JWK that are the key itself (RFC 7518 §6, RFC 8037 §2).
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "kty")]
-pub(super) enum Material {
-    #[serde(rename = "RSA")]
-    Rsa {
-        n: String,
-        e: String,
-        d: String,
-        p: String,
-        q: String,
-        dp: String,
-        dq: String,
-        qi: String,
-    },
-    EC {
-        crv: String,
-        x: String,
-        y: String,
-        d: String,
-    },
-    #[serde(rename = "OKP")]
-    Okp {
-        crv: String,
-        x: String,
-        d: String,
-    },
-    #[serde(rename = "oct")]
-    Octets {
-        k: String,
-    },
-}
-
-impl Drop for Material {
-    fn drop(&mut self) {
-        match self {
-            Self::Rsa { d, p, q, dp, dq, qi, .. } => [d, p, q, dp, dq, qi].into_iter().for_each(Zeroize::zeroize),
-            Self::EC { d, .. } | Self::Okp { d, .. } => d.zeroize(),
-            Self::Octets { k } => k.zeroize(),
-        }
-    }
-}
-
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct PrivateJwkSet {
-    pub(super) keys: Vec<PrivateJwk>,
-}
-
-/// A public JWK: a type that has no member for a private part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublicKey {
-    kid: String,
-    alg: Algorithm,
-    #[serde(rename = "use")]
-    usage: String,
-    #[serde(flatten)]
-    material: PublicMaterial,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kty")]
-enum PublicMaterial {
-    #[serde(rename = "RSA")]
-    Rsa {
-        n: String,
-        e: String,
-    },
-    EC {
-        crv: String,
-        x: String,
-        y: String,
-    },
-    #[serde(rename = "OKP")]
-    Okp {
-        crv: String,
-        x: String,
-    },
-}
-
-/// The public JWK Set (RFC 7517 §5): what verifies access tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublicKeySet {
-    keys: Vec<PublicKey>,
-}
-
-impl PublicKeySet {
-    /// The names of the algorithms in use, each once.
-    pub fn algorithms(&self) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.keys.iter().map(|key| key.alg.name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-}
 
 /// One key, ready to sign and to verify.
 pub struct Key {
@@ -374,16 +222,6 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
     })
 }
 
-fn public_half(jwk: &PrivateJwk) -> Option<PublicKey> {
-    let material = match &jwk.material {
-        Material::Rsa { n, e, .. } => PublicMaterial::Rsa { n: n.clone(), e: e.clone() },
-        Material::EC { crv, x, y, .. } => PublicMaterial::EC { crv: crv.clone(), x: x.clone(), y: y.clone() },
-        Material::Okp { crv, x, .. } => PublicMaterial::Okp { crv: crv.clone(), x: x.clone() },
-        Material::Octets { .. } => return None,
-    };
-    Some(PublicKey { kid: jwk.kid.clone(), alg: jwk.alg, usage: "sig".to_owned(), material })
-}
-
 /// The `RSAPrivateKey` (RFC 8017 §A.1.2) of a JWK's members.
 fn rsa_private_key_der(material: &Material) -> Option<Vec<u8>> {
     let Material::Rsa { n, e, d, p, q, dp, dq, qi } = material else { return None };
@@ -408,3 +246,6 @@ fn rsa_private_key_der(material: &Material) -> Option<Vec<u8>> {
     parts.iter_mut().for_each(Zeroize::zeroize);
     der
 }
+
+#[cfg(test)]
+mod tests;

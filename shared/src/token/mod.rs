@@ -9,6 +9,7 @@
 
 mod claims;
 mod generate;
+mod jwk;
 mod keyring;
 mod keys;
 mod pair;
@@ -18,8 +19,9 @@ mod verify;
 
 pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims};
 pub use generate::{GenerateError, generate};
+pub use jwk::{Algorithm, PublicKey, PublicKeySet, Purpose};
 pub use keyring::KeyRing;
-pub use keys::{Algorithm, Key, KeySet, KeySetError, PublicKey, PublicKeySet, Purpose};
+pub use keys::{Key, KeySet, KeySetError};
 pub use pair::TokenPair;
 pub use sign::{Claims, sign};
 pub use stored::{KeyInfo, StoredKeys};

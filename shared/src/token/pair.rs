@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::claims::Issuance;
-use super::keys::{Key, KeySet, Purpose};
+use super::jwk::Purpose;
+use super::keys::{Key, KeySet};
 use super::sign::sign;
 use crate::error::Error;
 use crate::session::{Session, SessionSecret};

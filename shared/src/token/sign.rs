@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::claims::{AccessClaims, RefreshClaims};
-use super::keys::{Key, Purpose};
+use super::jwk::Purpose;
+use super::keys::Key;
 use crate::encoding;
 use crate::error::Error;
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::claims::NumericDate;
 use super::generate::{GenerateError, generate_key};
-use super::keys::{Algorithm, KeySet, KeySetError, PrivateJwkSet, Purpose};
+use super::jwk::{Algorithm, PrivateJwk, PrivateJwkSet, Purpose};
+use super::keys::{KeySet, KeySetError};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -49,7 +50,7 @@ impl StoredKeys {
             let started = of_purpose.filter(|key| key.nbf.timestamp() <= now);
             started.max_by_key(|key| key.nbf).map(|key| key.kid.as_str())
         };
-        let info = |key: &super::keys::PrivateJwk| KeyInfo {
+        let info = |key: &PrivateJwk| KeyInfo {
             purpose: key.purpose,
             kid: key.kid.clone(),
             algorithm: key.alg,

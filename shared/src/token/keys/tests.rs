@@ -1,0 +1,147 @@
+use super::*;
+use crate::token::StoredKeys;
+use serde_json::{Value, json};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// The stored form of one good key.
+fn stored(purpose: Purpose, algorithm: Algorithm) -> Value {
+    let mut keys = StoredKeys::default();
+    keys.add(purpose, algorithm, NOW).unwrap();
+    serde_json::from_str(keys.to_text().unwrap().expose()).unwrap()
+}
+
+fn access(algorithm: Algorithm) -> Value {
+    stored(Purpose::Access, algorithm)
+}
+
+fn symmetric() -> Value {
+    stored(Purpose::Refresh, Algorithm::HS256)
+}
+
+/// What becomes of a good set when members of its key are other ones.
+fn changed(mut set: Value, members: &[(&str, Value)]) -> Result<KeySet, KeySetError> {
+    for (name, value) in members {
+        set["keys"][0][name] = value.clone();
+    }
+    KeySet::parse(&set.to_string())
+}
+
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "a result is made for it")]
+fn expect_unusable(result: Result<KeySet, KeySetError>) {
+    assert!(matches!(result, Err(KeySetError::Unusable(_))), "{result:?}");
+}
+
+#[test]
+fn every_algorithm_is_read_back() {
+    for set in [access(Algorithm::RS256), access(Algorithm::ES256), access(Algorithm::EdDSA), symmetric()] {
+        assert!(changed(set, &[]).is_ok());
+    }
+}
+
+#[test]
+fn an_empty_or_short_symmetric_key_is_refused() {
+    for octets in [0, 1, 16, 31] {
+        expect_unusable(changed(symmetric(), &[("k", json!(encoding::encode(vec![7; octets])))]));
+    }
+    assert!(changed(symmetric(), &[("k", json!(encoding::encode([7; 32])))]).is_ok());
+    expect_unusable(changed(symmetric(), &[("k", json!("not base64url!"))]));
+}
+
+#[test]
+fn the_two_halves_of_a_key_belong_together() {
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let other = access(algorithm)["keys"][0].clone();
+        let public = if algorithm == Algorithm::RS256 { "n" } else { "x" };
+        expect_unusable(changed(access(algorithm), &[(public, other[public].clone())]));
+        expect_unusable(changed(access(algorithm), &[("d", other["d"].clone())]));
+    }
+}
+
+#[test]
+fn an_rsa_key_has_at_least_2048_bits() {
+    // openssl genrsa 1024
+    let weak = [
+        (
+            "n",
+            json!(
+                "t13T4Mlt-XPhkc9pcM4VwJwLH7yomQRzUsUnm36XZcF46FUmA0pVVGDNMsonAQnqksSKu2rdgTOMKhgXmwADH_wbmrphCdUDsJpUbuXXZpLWysKP004WZtJRNzOx1LdbT1dy8Fumu06yWcMjDQq74gA4IX4UzuZH9tvtR9pMxL0"
+            ),
+        ),
+        ("e", json!("AQAB")),
+        (
+            "d",
+            json!(
+                "HAP05EpCSDOhSiLTbE3AWw48UNwFMmPQrtu6gnJj9UMLEww3Y5dO1DZ6A4GJVgpK0aO_woTAVQYoKyJFMQRedZkUwoihRkt2gIW-w-fFeXkFUPHb2d_a6SpD7SLHqx5Kq1Y81MWnLqv4gtmMitHwCQPOQ4nlzd3rvRZrwadNfK0"
+            ),
+        ),
+        ("p", json!("7bFXvhVjToyrtdLeIBeuCFANxjZQEj6fhzAwYYOoaqv09TBIg5rv0kPfk4ui-eMq1BODyGxLkO0UBbWuLE72Rw")),
+        ("q", json!("xX1RmYk3mQgV1kicmJ0l-tIpOx8MWxdJKwpWsvflvH5tgpkYvAAgzGZTee35VGXLTCvKoFOpt1ZCHrqAD2w62w")),
+        ("dp", json!("WIJ1Pd8Q_6r6NdazyBeJQqcsueZ3opOXK-wR1_4CtNYbfUHhfsAvFYkYtASHR64DwL0TkYpiCTF_BzFEDlPI-Q")),
+        ("dq", json!("W0IJjvVFZ8XAsYBkPHGBt2GeA9_ZCc681NK2NYUv9-ZEHHE6aMV2Yn12XYWGDWXsh4pE28lNR5bofuKXgoj0uQ")),
+        ("qi", json!("6rDe_bJHgCZVtTB1k23O4tG3wR1dalxElxIJTPUHafsiYGRYZb6_l-i1Q2QilllzqLfMGRba7-M5Lp96IeUE6w")),
+    ];
+    expect_unusable(changed(access(Algorithm::RS256), &weak));
+}
+
+#[test]
+fn a_key_is_of_its_purpose_and_algorithm_only() {
+    expect_unusable(changed(symmetric(), &[("purpose", json!("access"))]));
+    expect_unusable(changed(access(Algorithm::ES256), &[("purpose", json!("refresh"))]));
+    expect_unusable(changed(access(Algorithm::ES256), &[("alg", json!("RS256"))]));
+    expect_unusable(changed(access(Algorithm::RS256), &[("alg", json!("HS256"))]));
+    expect_unusable(changed(access(Algorithm::ES256), &[("crv", json!("P-384"))]));
+    expect_unusable(changed(access(Algorithm::EdDSA), &[("crv", json!("X25519"))]));
+    for unknown in ["none", "PS256", "RS512", "HS384"] {
+        assert_eq!(changed(symmetric(), &[("alg", json!(unknown))]).unwrap_err(), KeySetError::Malformed);
+    }
+}
+
+#[test]
+fn a_key_id_has_a_form_and_is_there_once_for_a_purpose() {
+    for kid in ["", "a b", "../x", "ä", &"k".repeat(65)] {
+        assert_eq!(changed(symmetric(), &[("kid", json!(kid))]).unwrap_err(), KeySetError::KeyId);
+    }
+    let (mut twice, other) = (symmetric(), stored(Purpose::Attempts, Algorithm::HS256));
+    let first = twice["keys"][0].clone();
+    twice["keys"].as_array_mut().unwrap().push(first.clone());
+    assert!(matches!(KeySet::parse(&twice.to_string()), Err(KeySetError::Duplicate(_))));
+    twice["keys"][1] = other["keys"][0].clone();
+    twice["keys"][1]["kid"] = first["kid"].clone();
+    assert!(KeySet::parse(&twice.to_string()).is_ok());
+}
+
+#[test]
+fn the_public_half_has_no_private_member() {
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let set = access(algorithm);
+        let public = serde_json::to_value(changed(set.clone(), &[]).unwrap().public()).unwrap();
+        let key = public["keys"][0].as_object().unwrap();
+        for (name, value) in set["keys"][0].as_object().unwrap() {
+            let is_public = ["kty", "kid", "alg", "crv", "n", "e", "x", "y"].contains(&name.as_str());
+            assert_eq!(key.get(name), is_public.then_some(value), "{name}");
+        }
+        assert_eq!(key["use"], "sig");
+    }
+    let both = changed(symmetric(), &[]).unwrap().merged(changed(access(Algorithm::ES256), &[]).unwrap());
+    assert_eq!(serde_json::to_value(both.public()).unwrap()["keys"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn neither_debug_nor_an_error_shows_a_key() {
+    let set = symmetric();
+    let secret = set["keys"][0]["k"].as_str().unwrap().to_owned();
+    assert!(!format!("{:?}", changed(set.clone(), &[]).unwrap()).contains(&secret));
+    let error = changed(set, &[("alg", json!("RS256"))]).unwrap_err();
+    assert!(!format!("{error:?}{error}").contains(&secret));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}", member in "[a-z]{1,3}", value in "\\PC{0,40}") {
+        let _ = KeySet::parse(&text);
+        let _ = changed(symmetric(), &[(&member, json!(value))]);
+        let _ = changed(access(Algorithm::ES256), &[(&member, json!(value))]);
+    }
+}

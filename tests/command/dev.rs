@@ -1,0 +1,112 @@
+//! `relatch dev`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
+
+use crate::process::{DEMO, Dev, expect_failure, path, relatch, run, template};
+
+#[tokio::test]
+async fn users_sessions_and_keys_outlive_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::on(&folder);
+    let first = dev.client(DEMO).sign_in().await;
+    let next = dev.client(DEMO).refresh(&first.refresh_token()).await.refresh_token();
+    dev.kill();
+
+    let dev = Dev::on(&folder);
+    let client = dev.client(DEMO);
+    assert_eq!(client.user_info(&first.access_token()).await.status, 200);
+    assert_eq!(client.refresh(&first.refresh_token()).await.refresh_token(), next);
+    assert_eq!(client.sign_in().await.status, 200);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_stops_it_cleanly() {
+    for signal in ["-INT", "-TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dev = Dev::on(&folder);
+        assert_eq!(dev.client(DEMO).sign_in().await.status, 200);
+        let id = dev.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert!(dev.process.wait().unwrap().success(), "{signal}");
+        let mut rest = String::new();
+        dev.process.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("stopped\n"), "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn in_memory_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = relatch(&["dev", "--in-memory", "--listen", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0"]);
+    command.args(["--template", &template()]).current_dir(folder.path());
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(line.contains("ready at"), "{line}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn without_the_demo_user_nobody_signs_in_with_its_password() {
+    let dev = Dev::start(&["--in-memory", "--no-demo", "--set", "BCRYPT_COST=4"]);
+    dev.client(DEMO).sign_in().await.expect_error(401, "invalid_credentials");
+}
+
+/// A password that everyone knows is for this machine only.
+#[tokio::test]
+async fn there_is_no_demo_user_where_others_can_reach_it() {
+    let dev = Dev::start(&["--in-memory", "--set", "BCRYPT_COST=4", "--listen", "0.0.0.0:0"]);
+    dev.client(DEMO).sign_in().await.expect_error(401, "invalid_credentials");
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = busy.local_addr().unwrap().to_string();
+    let own_folder = tempfile::tempdir().unwrap();
+    std::fs::write(own_folder.path().join("keys.json"), "{}").unwrap();
+    let template = std::fs::read_to_string(template()).unwrap();
+    let broken_yaml = file("broken.yaml", "a: [");
+    let unknown_intrinsic =
+        file("intrinsic.yaml", &template.replace("!Ref TokenAudience", "!ImportValue Audience"));
+    for (arguments, why) in [
+        (vec!["--in-memory", "--listen", &busy], "--listen"),
+        (vec!["--in-memory", "--dynamodb", &busy], "--dynamodb"),
+        (vec!["--data", &broken_yaml], "--data"),
+        (vec!["--data", path(&own_folder)], "keys.json"),
+        (vec!["--in-memory", "--template", "nowhere.yaml"], "nowhere.yaml"),
+        (vec!["--in-memory", "--template", &broken_yaml], "not valid YAML"),
+        (vec!["--in-memory", "--template", &unknown_intrinsic], "Fn::ImportValue"),
+        (vec!["--in-memory", "--set", "NO_SUCH_VARIABLE=1"], "NO_SUCH_VARIABLE"),
+        (vec!["--in-memory", "--set", "ACCESS_TOKEN_TTL=1"], "ACCESS_TOKEN_TTL"),
+    ] {
+        let mut command = relatch(&["dev"]);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        if !arguments.contains(&"--dynamodb") {
+            command.args(["--dynamodb", "127.0.0.1:0"]);
+        }
+        command.args(&arguments);
+        expect_failure(&run(command, ""), why);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_has_one_stack_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let _dev = Dev::on(&folder);
+    let second =
+        relatch(&["dev", "--listen", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0", "--data", path(&folder)]);
+    expect_failure(&run(second, ""), "in use");
+}

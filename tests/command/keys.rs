@@ -1,0 +1,146 @@
+//! `relatch keys`, on a file and on secrets.
+
+use std::process::Output;
+
+use relatch::time::Clock;
+use relatch::token::{KeySet, Purpose};
+use relatch_tests::SecretsManager;
+
+use crate::process::{DEMO, Dev, expect_failure, expect_success, path, relatch, run, text};
+
+fn keys(arguments: &[&str]) -> Output {
+    run(relatch(&["keys"].into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>()), "")
+}
+
+/// The words of the line about the first key with this purpose and state.
+fn line_of(output: &Output, purpose: &str, state: &str) -> Vec<String> {
+    let stdout = text(&output.stdout);
+    let line = stdout.lines().find(|line| line.starts_with(purpose) && line.contains(state));
+    line.unwrap_or_else(|| panic!("{purpose} {state} in {stdout}")).split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_first_keys_of_a_file_are_one_for_each_purpose_and_no_private_part_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    let file = file.to_str().unwrap();
+    let made = keys(&["generate", "--file", file]);
+    for purpose in ["access", "refresh", "attempts"] {
+        line_of(&made, purpose, "signs");
+    }
+    let stored = std::fs::read_to_string(file).unwrap();
+    let set = KeySet::parse(&stored).unwrap();
+    assert!(set.signing_key(Purpose::Access, Clock::system().now()).is_some());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+    for output in [made, keys(&["list", "--file", file])] {
+        for key in stored["keys"].as_array().unwrap() {
+            for member in ["d", "p", "q", "k"] {
+                assert!(key[member].as_str().is_none_or(|private| !text(&output.stdout).contains(private)));
+            }
+        }
+    }
+    expect_failure(&keys(&["generate", "--file", file]), "holds keys already");
+}
+
+#[test]
+fn a_key_is_added_to_sign_later_and_retired_when_nothing_needs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    let file = file.to_str().unwrap();
+    let first =
+        line_of(&keys(&["generate", "--file", file, "--algorithm", "ES256"]), "access", "signs")[2].clone();
+    let added = keys(&["add", "--file", file, "--purpose", "access", "--algorithm", "EdDSA"]);
+    let second = line_of(&added, "access", "will sign");
+    assert_eq!(second[1], "EdDSA");
+    assert_eq!(line_of(&added, "access", "ES256")[2], first);
+    expect_failure(&keys(&["retire", "--file", file, &first, "--force"]), "the key that signs");
+    expect_failure(&keys(&["retire", "--file", file, "no-such-key"]), "has no key no-such-key");
+    let retired = keys(&["retire", "--file", file, &second[2]]);
+    assert!(retired.status.success() && !text(&retired.stdout).contains(&second[2]), "{retired:?}");
+    let too_soon = keys(&["add", "--file", file, "--purpose", "access", "--starts-in", "60"]);
+    assert_eq!(too_soon.status.code(), Some(2), "functions know a new key only after five minutes");
+}
+
+#[test]
+fn the_place_is_named_once_and_its_purposes_for_a_secret() {
+    for arguments in [
+        vec!["list"],
+        vec!["list", "--file", "a", "--secret-id", "b"],
+        vec!["generate", "--secret-id", "b"],
+        vec!["add", "--file", "a"],
+    ] {
+        assert_eq!(keys(&arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    std::fs::write(&file, "{}").unwrap();
+    expect_failure(&keys(&["list", "--file", file.to_str().unwrap()]), "not a private JWK Set");
+}
+
+const ACCESS: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:access";
+const REFRESH: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:refresh";
+
+fn on_secrets(service: &SecretsManager, arguments: &[&str]) -> Output {
+    let mut command = relatch(&["keys"]);
+    command
+        .args(arguments)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "local")
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", service.url());
+    run(command, "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_keys_of_a_deployment_and_the_next() {
+    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
+    let on = |arguments: &[&str]| on_secrets(&service, arguments);
+    expect_success(&on(&["generate", "--secret-id", ACCESS, "--purpose", "access"]), "access");
+    expect_success(
+        &on(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]),
+        "refresh",
+    );
+    for (secret, count) in [(ACCESS, 1), (REFRESH, 2)] {
+        let set = KeySet::parse(&service.current(secret).unwrap()).unwrap();
+        assert_eq!(set.purposes().count(), count);
+    }
+    let before = service.current(ACCESS);
+    line_of(&on(&["add", "--secret-id", ACCESS, "--purpose", "access"]), "access", "will sign");
+    assert_ne!(service.current(ACCESS), before);
+    expect_failure(&on(&["generate", "--secret-id", ACCESS, "--purpose", "access"]), "holds keys already");
+    expect_failure(&on(&["list", "--secret-id", "nowhere"]), "ResourceNotFoundException");
+    service.refuse(Some(("AccessDeniedException", 400)));
+    expect_failure(&on(&["list", "--secret-id", ACCESS]), "AccessDeniedException");
+}
+
+/// The local stack's functions take their keys from such secrets as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_sign_with_the_keys_that_were_generated() {
+    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
+    on_secrets(&service, &["generate", "--secret-id", ACCESS, "--purpose", "access", "--algorithm", "ES256"]);
+    on_secrets(&service, &["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]);
+    let folder = tempfile::tempdir().unwrap();
+    let set = |name: &str, value: &str| format!("{name}={value}");
+    let settings = [
+        set("BCRYPT_COST", "4"),
+        set("KEYS_FILE", ""),
+        set("ACCESS_KEYS_SECRET_ARN", ACCESS),
+        set("REFRESH_KEYS_SECRET_ARN", REFRESH),
+        set("AWS_ENDPOINT_URL_SECRETS_MANAGER", service.url()),
+    ];
+    let mut arguments = vec!["--data", path(&folder)];
+    for setting in &settings {
+        arguments.extend(["--set", setting.as_str()]);
+    }
+    let dev = Dev::start(&arguments);
+    let client = dev.client(DEMO);
+    let answer = client.sign_in().await;
+    assert_eq!(client.user_info(&answer.access_token()).await.status, 200);
+    assert_eq!(client.refresh(&answer.refresh_token()).await.status, 200);
+    assert_eq!(client.get("/.well-known/jwks.json").await.json()["keys"][0]["alg"], "ES256");
+}

@@ -1,0 +1,132 @@
+//! A Secrets Manager on this machine: secrets with versions and stages, and faults.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// The versions of a secret: id to value, and stage to id.
+#[derive(Default)]
+struct Versions {
+    values: BTreeMap<String, String>,
+    stages: BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+struct Service {
+    secrets: BTreeMap<String, Versions>,
+    fault: Option<(String, u16)>,
+    calls: usize,
+}
+
+impl Service {
+    /// The status and the body of the answer to an operation.
+    fn answer(&mut self, operation: &str, request: &Value) -> (u16, Value) {
+        self.calls += 1;
+        if let Some((code, status)) = &self.fault {
+            return (*status, json!({ "__type": code, "message": "on demand" }));
+        }
+        let id = request["SecretId"].as_str().unwrap();
+        let Some(secret) = self.secrets.get_mut(id) else {
+            return missing("Secrets Manager can't find the specified secret.");
+        };
+        match operation {
+            "GetSecretValue" => match secret.stages.get("AWSCURRENT") {
+                Some(version) => (
+                    200,
+                    json!({ "ARN": id, "Name": id, "VersionId": version, "SecretString": secret.values[version] }),
+                ),
+                None => {
+                    missing("Secrets Manager can't find the specified secret value for staging label: AWSCURRENT")
+                }
+            },
+            "DescribeSecret" => (200, json!({ "ARN": id, "Name": id })),
+            "PutSecretValue" => {
+                let version = request["ClientRequestToken"].as_str().unwrap().to_owned();
+                let stage = request["VersionStages"][0].as_str().unwrap_or("AWSCURRENT").to_owned();
+                secret.values.insert(version.clone(), request["SecretString"].as_str().unwrap().to_owned());
+                secret.stages.insert(stage, version.clone());
+                (200, json!({ "ARN": id, "Name": id, "VersionId": version }))
+            }
+            "UpdateSecretVersionStage" => {
+                let stage = request["VersionStage"].as_str().unwrap().to_owned();
+                if secret.stages.get(&stage).map(String::as_str) != request["RemoveFromVersionId"].as_str() {
+                    let code = "InvalidParameterException";
+                    return (400, json!({ "__type": code, "message": "the stage is at another version" }));
+                }
+                secret.stages.insert(stage, request["MoveToVersionId"].as_str().unwrap().to_owned());
+                (200, json!({ "ARN": id, "Name": id }))
+            }
+            other => panic!("{other} is not served"),
+        }
+    }
+}
+
+fn missing(message: &str) -> (u16, Value) {
+    (400, json!({ "__type": "ResourceNotFoundException", "message": message }))
+}
+
+/// A running service.
+#[derive(Clone)]
+pub struct SecretsManager {
+    service: Arc<Mutex<Service>>,
+    url: String,
+}
+
+impl SecretsManager {
+    /// Starts a service with these secrets, none of which has a value.
+    pub async fn start(ids: &[&str]) -> Self {
+        let secrets = ids.iter().map(|id| ((*id).to_owned(), Versions::default())).collect();
+        let service = Arc::new(Mutex::new(Service { secrets, ..Service::default() }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(serve).with_state(Arc::clone(&service));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { service, url }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes a text the current value of a secret.
+    pub fn put(&self, id: &str, value: &str) {
+        let secret = &mut *self.service.lock().unwrap();
+        let secret = secret.secrets.get_mut(id).unwrap();
+        let version = format!("version-{}-of-a-test-with-32-characters", secret.values.len());
+        secret.values.insert(version.clone(), value.to_owned());
+        secret.stages.insert("AWSCURRENT".to_owned(), version);
+    }
+
+    /// The current value of a secret.
+    pub fn current(&self, id: &str) -> Option<String> {
+        let service = self.service.lock().unwrap();
+        let secret = &service.secrets[id];
+        Some(secret.values[secret.stages.get("AWSCURRENT")?].clone())
+    }
+
+    /// Refuses everything with this error code and status, or nothing any more.
+    pub fn refuse(&self, fault: Option<(&str, u16)>) {
+        self.service.lock().unwrap().fault = fault.map(|(code, status)| (code.to_owned(), status));
+    }
+
+    /// How many calls came since the last time this was asked.
+    pub fn calls(&self) -> usize {
+        std::mem::take(&mut self.service.lock().unwrap().calls)
+    }
+}
+
+async fn serve(State(service): State<Arc<Mutex<Service>>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let operation = parts.headers["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    let (status, answer) = service.lock().unwrap().answer(&operation, &serde_json::from_slice(&body).unwrap());
+    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.1");
+    response.body(Body::from(answer.to_string())).unwrap()
+}
