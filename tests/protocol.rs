@@ -410,6 +410,7 @@ async fn theft_is_seen_after_a_restart() {
                 ("TOKEN_ISSUER".to_owned(), "https://auth.example.com".to_owned()),
             ]
             .into(),
+            elsewhere: [].into(),
             demo: true,
             clock: source.clock(),
             log: Log::to(std::io::sink()),

@@ -110,3 +110,46 @@ async fn a_folder_has_one_stack_at_a_time() {
         relatch(&["dev", "--listen", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0", "--data", path(&folder)]);
     expect_failure(&run(second, ""), "in use");
 }
+
+/// An Invoke address that answers as Lambda does: with what the function returned, or
+/// with an error that a header tells from an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_may_run_behind_an_invoke_address() {
+    let stack = relatch_tests::TestStack::start(&[]).await;
+    let address = relatch_tests::InvokeAddress::start(stack.function::<userinfo::UserInfo>(&[])).await;
+    let issuer = format!("TOKEN_ISSUER={}", stack.stack().url());
+    let keys = format!("KEYS_FILE={}", stack.stack().environment()["KEYS_FILE"]);
+    let invoke = format!("userinfo={}", address.url());
+    let dev = Dev::start(&[
+        "--in-memory",
+        "--set",
+        "BCRYPT_COST=4",
+        "--set",
+        &issuer,
+        "--set",
+        &keys,
+        "--invoke",
+        &invoke,
+    ]);
+    let client = dev.client(DEMO);
+    let token = client.sign_in().await.access_token();
+    assert_eq!(client.user_info(&token).await.json()["email"], DEMO.0);
+    client.user_info("x").await.expect_error(401, "invalid_token");
+    assert_eq!(address.events(), 2);
+    address.fail();
+    let failed = client.user_info(&token).await;
+    assert_eq!((failed.status, failed.text.as_str()), (500, "{\"message\":\"Internal Server Error\"}"));
+    drop(dev);
+
+    let nobody = relatch(&[
+        "dev",
+        "--in-memory",
+        "--listen",
+        "127.0.0.1:0",
+        "--dynamodb",
+        "127.0.0.1:0",
+        "--invoke",
+        "x=y",
+    ]);
+    expect_failure(&run(nobody, ""), "--invoke x: the functions are");
+}

@@ -8,10 +8,12 @@
 
 mod client;
 mod faults;
+mod invoke;
 mod secrets;
 mod stack;
 
 pub use client::{Answer, Client, claims};
 pub use faults::{Fault, FaultyDatabase};
+pub use invoke::InvokeAddress;
 pub use secrets::SecretsManager;
 pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};

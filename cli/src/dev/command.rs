@@ -37,6 +37,9 @@ pub struct Args {
     /// Set a variable of the functions, such as ACCESS_TOKEN_TTL=5
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     overrides: Vec<(String, String)>,
+    /// Run a function behind an address of Lambda's Invoke API instead of in this process
+    #[arg(long = "invoke", value_name = "NAME=URL", value_parser = assignment)]
+    elsewhere: Vec<(String, String)>,
     /// Do not make the demo user
     #[arg(long)]
     no_demo: bool,
@@ -45,7 +48,7 @@ pub struct Args {
 fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("not NAME=VALUE".to_owned()),
+        _ => Err("not of the form NAME=…".to_owned()),
     }
 }
 
@@ -71,6 +74,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
         keys_file: folder.join("keys.json"),
         template,
         overrides: args.overrides.into_iter().collect(),
+        elsewhere: args.elsewhere.into_iter().collect(),
         demo,
         clock: Clock::system(),
         log: Log::to(std::io::stderr()),

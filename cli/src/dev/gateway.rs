@@ -1,9 +1,7 @@
 //! A local API Gateway: serves the routes of an HTTP API by handing functions the
 //! events that the real one would, with its limits and its own answers.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,10 +22,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::event::{Arrival, payload_v2};
+use super::invoke::Invoke;
 use super::template::Cors;
-
-/// A function: an event in, a proxy response out, or why it failed.
-pub type Invoke = Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, String>> + Send>> + Send + Sync>;
 
 /// The longest body of an HTTP API's request, in bytes.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;

@@ -6,6 +6,7 @@ pub mod engine;
 pub(crate) mod environment;
 mod event;
 pub mod gateway;
+pub mod invoke;
 mod keys;
 mod stack;
 pub mod template;

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use relatch::config::Place;
-use relatch::lambda::{Function, Handler};
 use relatch::telemetry::Log;
 use relatch::time::Clock;
 use relatch::{Config, Store};
 use tokio::net::TcpListener;
 
 use super::engine::{Engine, Storage};
-use super::gateway::{Gateway, Invoke};
+use super::gateway::Gateway;
+use super::invoke::{self, Invoke};
 use super::template::Template;
 use super::{demo, keys};
 
@@ -33,6 +33,9 @@ pub struct StackOptions {
     pub template: String,
     /// Values of function variables that replace the template's.
     pub overrides: BTreeMap<String, String>,
+    /// Functions, by the names of their binaries, that run behind an address of the Invoke
+    /// API and not in this process.
+    pub elsewhere: BTreeMap<String, String>,
     /// Whether to make the demo user.
     pub demo: bool,
     /// The clock of all functions.
@@ -114,6 +117,10 @@ impl Stack {
         if let Some(name) = options.overrides.keys().find(|name| !Config::VARIABLES.contains(&name.as_str())) {
             return Err(StackError::Config(format!("--set {name}: no function has this variable")));
         }
+        let binaries: Vec<&str> = template.functions.iter().map(|function| function.binary.as_str()).collect();
+        if let Some(name) = options.elsewhere.keys().find(|name| !binaries.contains(&name.as_str())) {
+            return Err(StackError::Config(format!("--invoke {name}: the functions are {}", binaries.join(", "))));
+        }
         let local = local_environment(engine.url(), &options.keys_file);
         let mut functions: BTreeMap<&str, Invoke> = BTreeMap::new();
         let mut everything = BTreeMap::new();
@@ -124,7 +131,13 @@ impl Stack {
             environment.extend(options.overrides.clone());
             let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned())
                 .map_err(|error| StackError::Config(format!("{}: {error}", function.binary)))?;
-            let invoke = invoke(&function.binary, config.clone(), &options.clock, &options.log)?;
+            let invoke = match options.elsewhere.get(&function.binary) {
+                Some(url) => Some(invoke::at(url)),
+                None => invoke::in_process(&function.binary, config.clone(), &options.clock, &options.log),
+            };
+            let invoke = invoke.ok_or_else(|| {
+                StackError::Template(format!("there is no function with the binary {}", function.binary))
+            })?;
             functions.insert(&function.logical_id, invoke);
             everything.extend(environment);
             first.get_or_insert(config);
@@ -203,27 +216,4 @@ fn local_environment(dynamodb_url: &str, keys_file: &Path) -> BTreeMap<String, S
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
-}
-
-/// The function that a Lambda binary of this name runs.
-fn invoke(binary: &str, config: Config, clock: &Clock, log: &Log) -> Result<Invoke, StackError> {
-    match binary {
-        signin::SignIn::NAME => Ok(in_process::<signin::SignIn>(config, clock, log)),
-        refresh::Refresh::NAME => Ok(in_process::<refresh::Refresh>(config, clock, log)),
-        jwks::Jwks::NAME => Ok(in_process::<jwks::Jwks>(config, clock, log)),
-        userinfo::UserInfo::NAME => Ok(in_process::<userinfo::UserInfo>(config, clock, log)),
-        other => Err(StackError::Template(format!("there is no function with the binary {other}"))),
-    }
-}
-
-/// A function that is handed the events that Lambda would hand it.
-fn in_process<H: Handler>(config: Config, clock: &Clock, log: &Log) -> Invoke {
-    let function = Arc::new(Function::<H>::new(Ok(config), clock.clone(), log.clone()));
-    Arc::new(move |event| {
-        let function = Arc::clone(&function);
-        Box::pin(async move {
-            let answer = function.answer(&event.to_string()).await.map_err(|error| error.to_string())?;
-            serde_json::to_value(answer).map_err(|error| error.to_string())
-        })
-    })
 }

@@ -1,0 +1,60 @@
+//! Functions that the gateway invokes: in this process, or behind an Invoke address.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use relatch::Config;
+use relatch::lambda::{Function, Handler};
+use relatch::telemetry::Log;
+use relatch::time::Clock;
+use reqwest::header::HeaderName;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+/// A function: an event in, a proxy response out, or why it failed.
+pub type Invoke = Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, String>> + Send>> + Send + Sync>;
+
+/// The function that a Lambda binary of this name runs; `None` when there is no such binary.
+pub(super) fn in_process(binary: &str, config: Config, clock: &Clock, log: &Log) -> Option<Invoke> {
+    match binary {
+        signin::SignIn::NAME => Some(handler::<signin::SignIn>(config, clock, log)),
+        refresh::Refresh::NAME => Some(handler::<refresh::Refresh>(config, clock, log)),
+        jwks::Jwks::NAME => Some(handler::<jwks::Jwks>(config, clock, log)),
+        userinfo::UserInfo::NAME => Some(handler::<userinfo::UserInfo>(config, clock, log)),
+        _ => None,
+    }
+}
+
+/// A function that is handed the events that Lambda would hand it.
+fn handler<H: Handler>(config: Config, clock: &Clock, log: &Log) -> Invoke {
+    let function = Arc::new(Function::<H>::new(Ok(config), clock.clone(), log.clone()));
+    Arc::new(move |event| {
+        let function = Arc::clone(&function);
+        Box::pin(async move {
+            let answer = function.answer(&event.to_string()).await.map_err(|error| error.to_string())?;
+            serde_json::to_value(answer).map_err(|error| error.to_string())
+        })
+    })
+}
+
+/// The header by which Lambda says that what it answers with is the function's error.
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+
+/// A function behind an address of Lambda's Invoke API, such as an emulator's. It is
+/// handed one event at a time, as one instance of a function is.
+pub(super) fn at(url: &str) -> Invoke {
+    let (http, url, turn) = (reqwest::Client::new(), url.to_owned(), Arc::new(Mutex::new(())));
+    Arc::new(move |event| {
+        let (request, turn) = (http.post(&url).body(event.to_string()), Arc::clone(&turn));
+        Box::pin(async move {
+            let _turn = turn.lock().await;
+            let answer = request.send().await.map_err(|error| error.to_string())?;
+            if !answer.status().is_success() || answer.headers().contains_key(FUNCTION_ERROR) {
+                return Err(format!("the function failed: {}", answer.status()));
+            }
+            let payload = answer.bytes().await.map_err(|error| error.to_string())?;
+            serde_json::from_slice(&payload).map_err(|error| error.to_string())
+        })
+    })
+}
