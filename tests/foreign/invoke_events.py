@@ -1,0 +1,80 @@
+"""Hands every sample event to the functions behind addresses of Lambda's Invoke API, and
+compares the answers with events/expected.json.
+
+    python tests/foreign/invoke_events.py NAME=URL…
+
+The addresses may be those of AWS's runtime interface emulator, one for each function, or
+of `cargo lambda watch` or `sam local start-lambda`, one with the function's name in it.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+Json = dict[str, Any]
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+# Files of the folder that are no events.
+OTHERS = {"expected.json", "env.json"}
+# What the sample events have in the place of a token, and which token it is.
+PLACEHOLDERS = {"PASTE_A_REFRESH_TOKEN": "refresh_token", "PASTE_AN_ACCESS_TOKEN": "access_token"}
+
+
+def invoke(url: str, event: str) -> Json:
+    """What the function answers to an event, or the error it ends with."""
+    request = Request(url, event.encode(), {"Content-Type": "application/json"})
+    try:
+        with urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        # `cargo lambda watch` says by a status that the function failed.
+        return json.load(error)
+
+
+def with_tokens(event: str, urls: dict[str, str]) -> str:
+    """The event with tokens of a session of its own."""
+    if not any(placeholder in event for placeholder in PLACEHOLDERS):
+        return event
+    tokens = json.loads(invoke(urls["signin"], (EVENTS / "signin.json").read_text())["body"])
+    for placeholder, member in PLACEHOLDERS.items():
+        event = event.replace(placeholder, tokens[member])
+    return event
+
+
+def wrong_answer(expected: Json, answer: Json) -> str:
+    """What is not as expected; empty when nothing is."""
+    wanted = {"status": expected["status"], "error": expected.get("error")}
+    body = json.loads(answer.get("body", "{}"))
+    found = {"status": answer.get("statusCode"), "error": body.get("error")}
+    return "" if found == wanted else f"{found}, not {wanted}: {answer}"
+
+
+def wrong_error(answer: Json) -> str:
+    """What is wrong with the error that an event of another service ends with."""
+    return "" if {"errorType", "errorMessage"} <= answer.keys() and "statusCode" not in answer else f"{answer}"
+
+
+def main(urls: dict[str, str]) -> int:
+    """The exit status."""
+    expected = json.loads((EVENTS / "expected.json").read_text())
+    names = {path.name for path in EVENTS.glob("*.json")} - OTHERS
+    results = {name: "in one of events/ and expected.json only" for name in names ^ set(expected)}
+    for name in sorted(names & set(expected)):
+        event = with_tokens((EVENTS / name).read_text(), urls)
+        results[name] = wrong_answer(expected[name], invoke(urls[expected[name]["function"]], event))
+    for function, url in urls.items():
+        results[f"{function}, an event of another service"] = wrong_error(invoke(url, '{"Records": []}'))
+    for name, wrong in results.items():
+        print(f"FAILED {name}: {wrong}" if wrong else f"ok     {name}")
+    failed = sum(1 for wrong in results.values() if wrong)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python invoke_events.py NAME=URL…")
+    sys.exit(main(dict(argument.split("=", 1) for argument in sys.argv[1:])))

@@ -1,0 +1,81 @@
+"""The tables and the secrets that template.yaml declares, in moto's DynamoDB and moto's
+Secrets Manager, each under its logical id.
+
+    python tests/foreign/moto_stack.py
+
+Says what it made, then "ready at" which URL, and serves until it is ended.
+"""
+
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from samtranslator.yaml_helper import yaml_parse
+from werkzeug.serving import make_server
+
+Json = dict[str, Any]
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+
+
+class OneAtATime:
+    """Lets moto answer one request at a time.
+
+    moto serves each connection in a thread, but looks at an item's condition and then
+    writes the item with no lock around the two, so that of two updates that exclude each
+    other both can succeed; and it undoes a transaction by putting the whole table back.
+    It has no option for this.
+    """
+
+    def __init__(self, app: DomainDispatcherApplication) -> None:
+        self.app = app
+        self.lock = Lock()
+
+    def __call__(self, environ: Json, start_response: Any) -> Any:
+        with self.lock:
+            return self.app(environ, start_response)
+
+
+def make_table(aws: boto3.Session, url: str, name: str, properties: Json) -> None:
+    """Makes a table."""
+    database = aws.client("dynamodb", endpoint_url=url)
+    shared = {key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+    database.create_table(TableName=name, **shared)
+    if time_to_live := properties.get("TimeToLiveSpecification"):
+        database.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
+    print(f"table {name}")
+
+
+def make_secret(aws: boto3.Session, url: str, name: str) -> None:
+    """Makes a secret, as the template does: without a value."""
+    secret = aws.client("secretsmanager", endpoint_url=url).create_secret(Name=name)
+    print(f"secret {name} {secret['ARN']}")
+
+
+def make_resources(url: str) -> None:
+    """Makes what the template declares and moto has."""
+    aws = boto3.Session("local", "local", region_name="us-east-1")
+    for name, resource in yaml_parse(TEMPLATE.read_text())["Resources"].items():
+        match resource["Type"]:
+            case "AWS::DynamoDB::Table":
+                make_table(aws, url, name, resource["Properties"])
+            case "AWS::SecretsManager::Secret":
+                make_secret(aws, url, name)
+
+
+def main() -> None:
+    """Serves on a free port until the process is ended."""
+    app = OneAtATime(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    serving = Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    make_resources(url)
+    print(f"ready at {url}", flush=True)
+    serving.join()
+
+
+if __name__ == "__main__":
+    main()
