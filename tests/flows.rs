@@ -184,6 +184,20 @@ async fn the_refresh_route_never_answers_401() {
 }
 
 #[tokio::test]
+async fn after_a_sign_out_no_refresh_succeeds() {
+    let client = deployment();
+    let (one, two) = (client.sign_in().await.refresh_token(), client.sign_in().await.refresh_token());
+    let next = client.refresh(&one).await.refresh_token();
+    assert_eq!(client.sign_out(&one, false).await.status, 204);
+    for token in [&one, &next] {
+        client.refresh(token).await.expect_error(400, "invalid_grant");
+    }
+    assert_eq!(client.refresh(&two).await.status, 200);
+    assert_eq!(client.revoke(&two).await.status, 200);
+    client.refresh(&two).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
 async fn tokens_are_not_read_from_the_query() {
     let client = deployment();
     let token = client.sign_in().await;
@@ -223,6 +237,7 @@ async fn the_metadata_points_to_what_is_there() {
         let issuer = document["issuer"].as_str().unwrap();
         assert_eq!(document["jwks_uri"], format!("{issuer}/.well-known/jwks.json"));
         assert_eq!(document["response_types_supported"], json!([]));
+        assert_eq!(document["revocation_endpoint"], format!("{issuer}/revoke"));
     }
 }
 

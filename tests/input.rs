@@ -9,6 +9,7 @@ use relatch::lambda::{Function, Handler};
 use relatch_tests::{FaultyDatabase, TestStack};
 use serde_json::{Value, json};
 use signin::SignIn;
+use signout::SignOut;
 
 const DOCUMENT: &str = include_str!("../docs/api.md");
 
@@ -33,6 +34,7 @@ struct Route {
 
 const SIGN_IN: Route = Route { path: "/signin", member: "email", longest: 254 };
 const REFRESH: Route = Route { path: "/refresh", member: "refresh_token", longest: 4096 };
+const SIGN_OUT: Route = Route { path: "/signout", ..REFRESH };
 
 impl Route {
     /// A body of good form whose member has this JSON text.
@@ -134,7 +136,7 @@ impl Route {
 #[test]
 fn every_row_has_a_request_and_every_request_a_row() {
     let rows: BTreeSet<String> = documented().into_keys().collect();
-    for route in [SIGN_IN, REFRESH] {
+    for route in [SIGN_IN, REFRESH, SIGN_OUT] {
         let requests: BTreeSet<String> = route.requests().into_keys().map(str::to_owned).collect();
         assert_eq!(requests, rows);
     }
@@ -147,6 +149,7 @@ async fn every_row_is_answered_as_documented_and_reaches_no_database() {
     let through_proxy = [("AWS_ENDPOINT_URL_DYNAMODB", database.url())];
     walk(SIGN_IN, &stack.function::<SignIn>(&through_proxy)).await;
     walk(REFRESH, &stack.function::<Refresh>(&through_proxy)).await;
+    walk(SIGN_OUT, &stack.function::<SignOut>(&through_proxy)).await;
     assert_eq!(database.calls(), [""; 0]);
 }
 

@@ -47,7 +47,7 @@ def with_tokens(event: str, urls: dict[str, str]) -> str:
 def wrong_answer(expected: Json, answer: Json) -> str:
     """What is not as expected; empty when nothing is."""
     wanted = {"status": expected["status"], "error": expected.get("error")}
-    body = json.loads(answer.get("body", "{}"))
+    body = json.loads(answer.get("body") or "{}")
     found = {"status": answer.get("statusCode"), "error": body.get("error")}
     return "" if found == wanted else f"{found}, not {wanted}: {answer}"
 

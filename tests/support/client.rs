@@ -121,6 +121,18 @@ impl Client {
         self.send(request.json(&json!({"refresh_token": token}))).await
     }
 
+    /// Ends the session of a token, or all of its user.
+    pub async fn sign_out(&self, token: &str, is_everywhere: bool) -> Answer {
+        self.post("/signout", &json!({"refresh_token": token, "everywhere": is_everywhere})).await
+    }
+
+    /// Ends the session of a token, as RFC 7009 has it.
+    pub async fn revoke(&self, token: &str) -> Answer {
+        let form = format!("token={token}&token_type_hint=refresh_token");
+        let request = self.request("POST", "/revoke").header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(form)).await
+    }
+
     /// Calls the guarded route.
     pub async fn user_info(&self, token: &str) -> Answer {
         self.send(self.request("GET", "/userinfo").bearer_auth(token)).await

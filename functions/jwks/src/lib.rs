@@ -32,6 +32,9 @@ struct Metadata<'a> {
     jwks_uri: String,
     response_types_supported: [&'a str; 0],
     grant_types_supported: [&'a str; 0],
+    /// RFC 7009, for clients that have no secret (RFC 8414 §2).
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'a str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes_supported: Option<Vec<&'a str>>,
     #[serde(flatten)]
@@ -84,6 +87,8 @@ impl Jwks {
             jwks_uri: format!("{}{KEY_SET}", config.issuer),
             response_types_supported: [],
             grant_types_supported: [],
+            revocation_endpoint: format!("{}/revoke", config.issuer),
+            revocation_endpoint_auth_methods_supported: ["none"],
             scopes_supported: config.scope.as_deref().map(|scope| scope.split(' ').collect()),
             openid,
         };

@@ -5,16 +5,12 @@ use relatch::error::Error;
 use relatch::http::{Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
 use relatch::random;
-use relatch::session::{
-    Decision, IdempotencyKey, Lifetime, Presented, Seen, Session, SessionId, SessionSecret, Window, decide,
-};
+use relatch::session::{Decision, Lifetime, Seen, Session, Window, decide};
 use relatch::store::{Rotation, Store};
 use relatch::telemetry::Level;
 use relatch::time::Timestamp;
-use relatch::token::{
-    Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, RefreshClaims, TokenPair, Verified, verify_refresh,
-};
-use relatch::user::{User, UserId};
+use relatch::token::{Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, TokenPair, verify_refresh};
+use relatch::user::User;
 
 /// How often an item that changed between the update and the read is asked again.
 const RACES: usize = 2;
@@ -28,15 +24,6 @@ pub struct Refresh {
     store: Store,
     window: Window,
     lifetime: Lifetime,
-}
-
-/// A verified refresh token with what identifies the session it stands for.
-struct Subject {
-    token: Verified<RefreshClaims>,
-    user_id: UserId,
-    secret: SessionSecret,
-    session_id: SessionId,
-    presented: Presented,
 }
 
 impl Handler for Refresh {
@@ -61,14 +48,12 @@ impl Handler for Refresh {
     async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
         request.expect("POST", "/refresh")?;
         let unverified = request.json()?.text("refresh_token", MAX_TOKEN_BYTES)?;
-        let client_key = request
-            .header("idempotency-key")
-            .map(|text| IdempotencyKey::parse(text).ok_or_else(|| Refusal::invalid_request(KEY_FORM)))
-            .transpose()?;
+        let client_key = request.idempotency_key()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_refresh(unverified.expose(), keys, &self.issuance, now);
         let token = self.keys.verify(now, verify).await?.map_err(|_| Error::InvalidGrant)?;
-        let subject = self.subject(token, client_key.as_ref())?;
+        let subject = Subject::of(&token, client_key.as_ref(), self.window, random::bytes()?);
+        let subject = subject.ok_or(Error::InvalidGrant)?;
         let (session, user, now) = self.redeem(&subject, now).await?;
         let keys = self.keys.current(now).await?;
         let pair =
@@ -77,27 +62,7 @@ impl Handler for Refresh {
     }
 }
 
-const KEY_FORM: &str = "the Idempotency-Key is not 22 to 64 of A-Z a-z 0-9 - _";
-
 impl Refresh {
-    /// Reads the claims that identify a session. Without a key of the client's, and
-    /// where strict single use ignores it, the request makes one of its own, by which
-    /// a second delivery of its own write is known.
-    fn subject(
-        &self,
-        token: Verified<RefreshClaims>,
-        client_key: Option<&IdempotencyKey>,
-    ) -> Result<Subject, Error> {
-        let user_id = UserId::parse(&token.sub).map_err(|_| Error::InvalidGrant)?;
-        let secret = token.session_secret().ok_or(Error::InvalidGrant)?;
-        let retry_key_digest = match client_key.filter(|_| !self.window.is_strict()) {
-            Some(key) => secret.retry_key_digest(key.as_bytes()),
-            None => secret.retry_key_digest(&random::bytes::<16>()?),
-        };
-        let presented = Presented { generation: token.generation(), retry_key_digest };
-        Ok(Subject { user_id, session_id: secret.session_id(), secret, presented, token })
-    }
-
     /// Trades the token for the session's state that the answer is made of.
     async fn redeem(&self, subject: &Subject, mut now: Timestamp) -> Result<(Session, User, Timestamp), Error> {
         for _ in 0..=RACES {
@@ -124,7 +89,7 @@ impl Refresh {
     /// its session cannot rotate yet.
     async fn rotate(&self, subject: &Subject, now: Timestamp) -> Result<Seen, Error> {
         let generation = subject.presented.generation;
-        let is_young = self.window.surely_contains(subject.token.iat.timestamp(), now);
+        let is_young = self.window.surely_contains(subject.issued_at, now);
         if generation.0 >= 1 && is_young {
             return self.store.read_session(&subject.user_id, &subject.session_id).await.map(Seen::Unchanged);
         }

@@ -2,14 +2,14 @@
 //! the one table from what went wrong to its answer.
 
 mod event;
-mod json;
+mod members;
 mod refusal;
 mod request;
 mod response;
 
 pub use event::{EventError, Payload};
-pub use json::Members;
 pub use lambda_http::http::StatusCode;
+pub use members::Members;
 pub use refusal::Refusal;
 pub use request::{MAX_BODY_BYTES, Request};
-pub use response::{Response, cacheable_json, json};
+pub use response::{Response, cacheable_json, empty, json};

@@ -9,7 +9,7 @@
 //! | `not_found` | 404 | RFC 9110 §15.5.5 |
 //! | `method_not_allowed` | 405, `Allow` | RFC 9110 §15.5.6 |
 //! | `payload_too_large` | 413 | RFC 9110 §15.5.14 |
-//! | `unsupported_media_type` | 415 | RFC 9110 §15.5.16 |
+//! | `unsupported_media_type` | 415, `Accept-Post` | RFC 9110 §15.5.16 |
 //! | `server_error` | 500 | RFC 6749 §4.1.2.1 |
 //! | `temporarily_unavailable` | 503, `Retry-After` | RFC 6749 §4.1.2.1 |
 //!
@@ -32,12 +32,12 @@ pub enum Refusal {
     InvalidRequest(Cow<'static, str>),
     /// There is no such path here.
     NotFound,
-    /// The path has another method only, which is named.
+    /// The path has other methods only, which are named.
     MethodNotAllowed(&'static str),
     /// The body is longer than [`super::MAX_BODY_BYTES`].
     PayloadTooLarge,
-    /// The body is not declared as JSON.
-    UnsupportedMediaType,
+    /// The body is not declared as what the route takes, which is named.
+    UnsupportedMediaType(&'static str),
     /// A guarded route was called without an access token.
     MissingToken,
     /// The form was right; see [`Error`].
@@ -55,6 +55,9 @@ struct Body<'a> {
     error: &'a str,
     error_description: &'a str,
 }
+
+/// What a path takes (W3C Linked Data Platform 1.0 §7.1; RFC 7694 allows it on a 415).
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
 /// How long a client waits before it asks again after a 503, in seconds.
 const RETRY_AFTER_SECONDS: &str = "2";
@@ -80,10 +83,10 @@ impl Refusal {
             Self::PayloadTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "the body is longer than 8192 bytes")
             }
-            Self::UnsupportedMediaType => (
+            Self::UnsupportedMediaType(_) => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "the content type is not application/json",
+                "this path takes another content type; see Accept-Post",
             ),
             Self::MissingToken => (StatusCode::UNAUTHORIZED, "invalid_token", "an access token is needed"),
             Self::Error(Error::InvalidCredentials) => {
@@ -108,7 +111,8 @@ impl Refusal {
 
     fn header(&self) -> Option<(HeaderName, &'static str)> {
         match self {
-            Self::MethodNotAllowed(method) => Some((ALLOW, method)),
+            Self::MethodNotAllowed(methods) => Some((ALLOW, methods)),
+            Self::UnsupportedMediaType(expected) => Some((ACCEPT_POST, expected)),
             // RFC 6750 §3.1: no error code for a request without any token.
             Self::MissingToken | Self::Error(Error::InvalidCredentials) => {
                 Some((WWW_AUTHENTICATE, "Bearer realm=\"relatch\""))
@@ -118,7 +122,6 @@ impl Refusal {
             Self::InvalidRequest(_)
             | Self::NotFound
             | Self::PayloadTooLarge
-            | Self::UnsupportedMediaType
             | Self::Error(Error::InvalidGrant | Error::Internal(_)) => None,
         }
     }

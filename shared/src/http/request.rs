@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::json::Members;
+use super::members::Members;
 use super::refusal::Refusal;
 use crate::secret::Secret;
+use crate::session::IdempotencyKey;
 
 /// The longest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 8192;
@@ -85,10 +86,31 @@ impl Request {
     /// [`Refusal::UnsupportedMediaType`], [`Refusal::PayloadTooLarge`] or
     /// [`Refusal::InvalidRequest`], in this order.
     pub fn json(&self) -> Result<Members, Refusal> {
-        if !self.header("content-type").is_some_and(is_json) {
-            return Err(Refusal::UnsupportedMediaType);
+        if !self.header("content-type").is_some_and(|text| is_media_type(text, JSON)) {
+            return Err(Refusal::UnsupportedMediaType(JSON));
         }
         Members::parse(&self.body()?)
+    }
+
+    /// The members of a form (RFC 6749 §4, RFC 7009 §2.1).
+    ///
+    /// # Errors
+    /// As [`Request::json`].
+    pub fn form(&self) -> Result<Members, Refusal> {
+        if !self.header("content-type").is_some_and(|text| is_media_type(text, FORM)) {
+            return Err(Refusal::UnsupportedMediaType(FORM));
+        }
+        Members::parse_form(&self.body()?)
+    }
+
+    /// The `Idempotency-Key`, if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] when it has another form.
+    pub fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Refusal> {
+        let refused = || Refusal::invalid_request("the Idempotency-Key is not 22 to 64 of A-Z a-z 0-9 - _");
+        let key = |text: &str| IdempotencyKey::parse(text).ok_or_else(refused);
+        self.header("idempotency-key").map(key).transpose()
     }
 
     fn body(&self) -> Result<Vec<u8>, Refusal> {
@@ -130,11 +152,14 @@ impl Request {
     }
 }
 
-/// `application/json`, with no parameter but a UTF-8 charset.
-fn is_json(content_type: &str) -> bool {
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A media type, with no parameter but a UTF-8 charset.
+fn is_media_type(content_type: &str, expected: &str) -> bool {
     let (media_type, parameter) = content_type.split_once(';').unwrap_or((content_type, ""));
     let parameter = parameter.trim().to_ascii_lowercase();
-    media_type.trim().eq_ignore_ascii_case("application/json")
+    media_type.trim().eq_ignore_ascii_case(expected)
         && matches!(parameter.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
 }
 

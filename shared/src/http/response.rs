@@ -25,6 +25,14 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     with_cache_control(status, body, HeaderValue::from_static("no-store"))
 }
 
+/// A response without a body (RFC 9110 §15.3.5).
+pub fn empty() -> Response {
+    let mut response = json(StatusCode::NO_CONTENT, &());
+    response.body_mut().clear();
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
+}
+
 /// A JSON response that everyone may keep for so many seconds.
 pub fn cacheable_json(status: StatusCode, body: &impl Serialize, max_age: u32) -> Response {
     let policy = HeaderValue::try_from(format!("public, max-age={max_age}"));

@@ -15,6 +15,7 @@ mod keys;
 mod pair;
 mod sign;
 mod stored;
+mod subject;
 mod verify;
 
 pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims};
@@ -25,4 +26,7 @@ pub use keys::{Key, KeySet, KeySetError};
 pub use pair::TokenPair;
 pub use sign::{Claims, sign};
 pub use stored::{KeyInfo, StoredKeys};
-pub use verify::{MAX_TOKEN_BYTES, TokenError, Verified, verify_access, verify_refresh};
+pub use subject::Subject;
+pub use verify::{
+    MAX_TOKEN_BYTES, MaybeExpired, TokenError, Verified, verify_access, verify_refresh, verify_refresh_to_end,
+};

@@ -39,6 +39,19 @@ impl<C> std::ops::Deref for Verified<C> {
     }
 }
 
+/// Claims of which everything was checked but whether they have expired. Enough to end a
+/// session, and for nothing else.
+#[derive(Clone, Debug)]
+pub struct MaybeExpired<C>(C);
+
+impl<C> std::ops::Deref for MaybeExpired<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
 /// The first thing that is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
@@ -105,6 +118,7 @@ pub fn verify_access(
         &Common { iss: &claims.iss, aud: &claims.aud, exp: claims.exp, iat: claims.iat, nbf: claims.nbf },
         (&issuance.issuer, &issuance.audience),
         Config::MAX_ACCESS_TOKEN_TTL,
+        Expiry::Counts,
         now,
     )?;
     Ok(Verified(claims))
@@ -120,14 +134,38 @@ pub fn verify_refresh(
     issuance: &Issuance,
     now: Timestamp,
 ) -> Result<Verified<RefreshClaims>, TokenError> {
+    refresh_claims(unverified, keys, issuance, Expiry::Counts, now).map(Verified)
+}
+
+/// Verifies a refresh token whose session is to be ended: an expired one will do.
+///
+/// # Errors
+/// The first [`TokenError`], but never [`TokenError::Expired`].
+pub fn verify_refresh_to_end(
+    unverified: &str,
+    keys: &KeySet,
+    issuance: &Issuance,
+    now: Timestamp,
+) -> Result<MaybeExpired<RefreshClaims>, TokenError> {
+    refresh_claims(unverified, keys, issuance, Expiry::DoesNotCount, now).map(MaybeExpired)
+}
+
+fn refresh_claims(
+    unverified: &str,
+    keys: &KeySet,
+    issuance: &Issuance,
+    expiry: Expiry,
+    now: Timestamp,
+) -> Result<RefreshClaims, TokenError> {
     let claims: RefreshClaims = signed_claims(unverified, keys)?;
     check(
         &Common { iss: &claims.iss, aud: &claims.aud, exp: claims.exp, iat: claims.iat, nbf: claims.nbf },
         (&issuance.issuer, &issuance.refresh_audience),
         Config::MAX_SESSION_AGE,
+        expiry,
         now,
     )?;
-    Ok(Verified(claims))
+    Ok(claims)
 }
 
 #[derive(Deserialize)]
@@ -174,10 +212,18 @@ struct Common<'a> {
     nbf: Option<NumericDate>,
 }
 
+/// Whether a token that has expired is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expiry {
+    Counts,
+    DoesNotCount,
+}
+
 fn check(
     claims: &Common<'_>,
     (issuer, audience): (&str, &str),
     longest_life: i64,
+    expiry: Expiry,
     now: Timestamp,
 ) -> Result<(), TokenError> {
     if claims.iss != issuer {
@@ -187,7 +233,7 @@ fn check(
         return Err(TokenError::Audience);
     }
     let (exp, iat) = (claims.exp.timestamp(), claims.iat.timestamp());
-    if now >= exp {
+    if expiry == Expiry::Counts && now >= exp {
         return Err(TokenError::Expired);
     }
     let latest_start = now.plus_seconds(LEEWAY);

@@ -138,6 +138,34 @@ fn the_content_type_is_json() {
 }
 
 #[test]
+fn a_form_is_read_like_json_each_member_once() {
+    let form = |body: &str| {
+        let mut event = with("headers", json!({"content-type": "application/x-www-form-urlencoded"}));
+        event["body"] = json!(body);
+        read(&event).form().and_then(|mut members| members.text("token", 3))
+    };
+    for (body, token) in [("token=abc", "abc"), ("a=1&token=%C3%A4&b", "ä"), ("token=a+b", "a b"), ("token", "")]
+    {
+        assert_eq!(form(body).ok().unwrap().expose(), token, "{body}");
+    }
+    for body in ["", "x=1", "token=abcd", "token=a&token=b", "Token=a"] {
+        assert_eq!(code(form(body)), "invalid_request", "{body}");
+    }
+    assert_eq!(code(read(&payload_v2()).form()), "unsupported_media_type");
+}
+
+#[test]
+fn a_flag_is_true_or_false_or_not_there() {
+    let flag = |body: &str| read(&with("body", json!(body))).json().ok().unwrap().flag("x");
+    assert_eq!(flag("{}").ok(), Some(false));
+    assert_eq!(flag("{\"x\":true}").ok(), Some(true));
+    assert_eq!(flag("{\"x\":false}").ok(), Some(false));
+    for wrong in ["null", "0", "\"true\"", "[]"] {
+        assert_eq!(code(flag(&format!("{{\"x\":{wrong}}}"))), "invalid_request");
+    }
+}
+
+#[test]
 fn a_member_is_a_string_of_its_length() {
     let text = |body: &str| read(&with("body", json!(body))).json().ok().unwrap().text("email", 3).map(drop);
     assert_eq!(code(text("{\"email\":\"abc\",\"user_id\":7,\"nested\":{\"email\":1}}")), "ok");

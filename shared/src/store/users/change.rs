@@ -93,30 +93,58 @@ impl Store {
                 UserStatus::Active => user.epoch,
                 UserStatus::Disabled => user.epoch.saturating_add(1),
             };
-            let update = self
-                .client
-                .update_item()
-                .table_name(&self.users_table)
-                .key(schema::PK, text(schema::user_key(&user.id)))
-                .update_expression("SET #status = :status, #epoch = :epoch")
-                .condition_expression(format!("{EXISTS} AND #epoch = :seen"))
-                .expression_attribute_names("#status", schema::STATUS)
-                .expression_attribute_names("#epoch", schema::EPOCH)
-                .expression_attribute_values(":status", text(schema::user_status(status)))
-                .expression_attribute_values(":epoch", number(epoch))
-                .expression_attribute_values(":seen", number(user.epoch))
-                .send()
-                .await;
-            match update {
-                Ok(_) => return Ok(true),
-                Err(failure)
-                    if failure
-                        .as_service_error()
-                        .is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {}
-                Err(failure) => return Err(classify(WHAT, &failure)),
+            if self.update_state(WHAT, &user, status, epoch).await? {
+                return Ok(true);
             }
         }
         Err(Error::unavailable(WHAT, "the user kept changing"))
+    }
+
+    /// Ends all sessions that a user has, by raising the epoch that was seen. If it is not
+    /// that any more, somebody else has just ended them.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Internal`]; the sessions may then be ended.
+    pub async fn end_all_sessions(&self, user: &User) -> Result<(), Error> {
+        self.update_state("users.end_all_sessions", user, user.status, user.epoch.saturating_add(1))
+            .await
+            .map(drop)
+    }
+
+    /// Sets a user's status and epoch; false when the epoch is not the one that was seen.
+    async fn update_state(
+        &self,
+        what: &'static str,
+        seen: &User,
+        status: UserStatus,
+        epoch: u64,
+    ) -> Result<bool, Error> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.users_table)
+            .key(schema::PK, text(schema::user_key(&seen.id)))
+            .update_expression("SET #status = :status, #epoch = :epoch")
+            .condition_expression(format!("{EXISTS} AND #epoch = :seen_epoch AND #status = :seen_status"))
+            .expression_attribute_names("#status", schema::STATUS)
+            .expression_attribute_names("#epoch", schema::EPOCH)
+            .expression_attribute_values(":status", text(schema::user_status(status)))
+            .expression_attribute_values(":epoch", number(epoch))
+            .expression_attribute_values(":seen_status", text(schema::user_status(seen.status)))
+            .expression_attribute_values(":seen_epoch", number(seen.epoch))
+            .send()
+            .await;
+        match update {
+            Ok(_) => Ok(true),
+            Err(failure)
+                if failure
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(failure) => Err(classify(what, &failure)),
+        }
     }
 
     /// Deletes a user, which ends all sessions; false when there is no such user.

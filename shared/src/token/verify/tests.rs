@@ -325,6 +325,24 @@ fn the_expiry_has_no_leeway_and_the_start_five_seconds() {
     }
 }
 
+#[test]
+fn an_expired_refresh_token_still_ends_its_session_but_nothing_else_is_let_through() {
+    let end = |token: &str, now| verify_refresh_to_end(token, &KEYS, &issuance(), now).map(drop);
+    let much_later = Timestamp::from_seconds(NOW + 100_000);
+    assert_eq!(end(&Refresh.good(), much_later), Ok(()));
+    for (token, error) in [
+        (Access.good(), TokenError::Type),
+        (Refresh.with_claim("iss", json!("https://evil.example")), TokenError::Issuer),
+        (Refresh.with_claim("aud", json!(AUDIENCE)), TokenError::Audience),
+        (Refresh.with_claim("iat", json!(NOW + 100_006)), TokenError::NotYetValid),
+        (Refresh.with_claim("exp", json!(NOW + 31_536_001)), TokenError::Lifetime),
+        (Refresh.with_header("kid", json!("unknown")), TokenError::UnknownKey),
+        (format!("{}x", Refresh.good()), TokenError::Signature),
+    ] {
+        assert_eq!(end(&token, much_later), Err(error), "{token}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,200}", parts in "[A-Za-z0-9_-]{0,60}\\.[A-Za-z0-9_-]{0,60}\\.[A-Za-z0-9_-]{0,60}") {

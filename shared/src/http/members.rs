@@ -1,4 +1,4 @@
-//! A JSON body: one object, each member once. Error texts name members and say what
+//! The members of a body: one JSON object or one form, each member once. Error texts name members and say what
 //! is wrong with them; they never repeat a value, which may be a password.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 use super::refusal::Refusal;
 use crate::secret::Secret;
 
-/// The members of a JSON object (RFC 8259 §4). Unknown ones are ignored by not being asked for.
+/// The members of a JSON object (RFC 8259 §4) or a form. Unknown ones are ignored by not being asked for.
 pub struct Members(BTreeMap<String, Value>);
 
 impl Members {
@@ -34,6 +34,35 @@ impl Members {
                 "the body is not valid JSON"
             })
         })
+    }
+
+    /// Reads a form, whose members are all text.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`], also for a member that is there twice (RFC 6749 §3.2).
+    pub fn parse_form(body: &[u8]) -> Result<Self, Refusal> {
+        if body.is_empty() {
+            return Err(Refusal::invalid_request("the body is empty"));
+        }
+        let mut members = Self(BTreeMap::new());
+        for (name, value) in form_urlencoded::parse(body) {
+            if members.0.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
+                return Err(Refusal::invalid_request("the body has a member twice"));
+            }
+        }
+        Ok(members)
+    }
+
+    /// Takes out a member that is `true` or `false`, and `false` when it is not there.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`].
+    pub fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
+        match self.0.remove(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(Refusal::invalid_request(format!("the member {name} is not true or false"))),
+        }
     }
 
     /// Takes out a member that must be a string of at most `most` bytes.

@@ -1,0 +1,178 @@
+//! Ending sessions: `POST /signout` and `POST /revoke`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use relatch_tests::{Answer, Client, Fault, FaultyDatabase, ItemKey, TestStack, claims};
+use serde_json::json;
+use signout::SignOut;
+
+/// The retry window in milliseconds.
+const W: i64 = 60_000;
+
+async fn start() -> (TestStack, Client) {
+    let stack = TestStack::start(&[]).await;
+    let client = stack.client();
+    (stack, client)
+}
+
+async fn rotate(stack: &TestStack, client: &Client, token: &str) -> String {
+    let next = client.refresh(token).await.refresh_token();
+    stack.clock.advance_millis(W);
+    next
+}
+
+#[track_caller]
+fn expect_nothing(answer: &Answer) {
+    assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{answer:?}");
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn a_session_is_ended_by_any_of_its_tokens() {
+    for generation in 0..3 {
+        let (stack, client) = start().await;
+        let mut tokens = vec![client.sign_in().await.refresh_token()];
+        for _ in 0..2 {
+            tokens.push(rotate(&stack, &client, tokens.last().unwrap()).await);
+        }
+        expect_nothing(&client.sign_out(&tokens[generation], false).await);
+        for token in &tokens {
+            client.refresh(token).await.expect_error(400, "invalid_grant");
+        }
+        assert_eq!(client.sign_in().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_ends_its_session_all_the_same() {
+    let stack = TestStack::start(&[("REFRESH_TOKEN_TTL", "1000")]).await;
+    let client = stack.client();
+    let answer = client.sign_in().await;
+    stack.clock.advance_seconds(1001);
+    expect_nothing(&client.sign_out(&answer.refresh_token(), false).await);
+    let session = stack.item(&ItemKey::session_of(&answer.access_token())).await.unwrap();
+    assert_eq!(session["status"], AttributeValue::S("revoked".to_owned()));
+}
+
+#[tokio::test]
+async fn only_this_session_is_ended() {
+    let (_stack, client) = start().await;
+    let (one, two) = (client.sign_in().await.refresh_token(), client.sign_in().await.refresh_token());
+    expect_nothing(&client.sign_out(&one, false).await);
+    client.refresh(&one).await.expect_error(400, "invalid_grant");
+    assert_eq!(client.refresh(&two).await.status, 200);
+}
+
+#[tokio::test]
+async fn repeats_and_tokens_that_say_nothing_are_answered_alike() {
+    let (stack, client) = start().await;
+    let answer = client.sign_in().await;
+    let token = answer.refresh_token();
+    for _ in 0..3 {
+        expect_nothing(&client.sign_out(&token, false).await);
+        expect_nothing(&client.sign_out(&token, true).await);
+    }
+    for unknown in ["", "x", "a.b.c", &answer.access_token()] {
+        expect_nothing(&client.sign_out(unknown, false).await);
+        expect_nothing(&client.sign_out(unknown, true).await);
+        assert_eq!(client.revoke(unknown).await.status, 200);
+    }
+    // A session that is gone is not made again.
+    let session = ItemKey::session_of(&answer.access_token());
+    stack.delete(&session).await;
+    expect_nothing(&client.sign_out(&token, false).await);
+    assert_eq!(stack.item(&session).await, None);
+}
+
+#[tokio::test]
+async fn everywhere_ends_all_sessions_of_the_user() {
+    let (stack, client) = start().await;
+    let (one, two) = (client.sign_in().await.refresh_token(), client.sign_in().await.refresh_token());
+    // The current token, whether or not it may rotate yet.
+    let one = client.refresh(&one).await.refresh_token();
+    expect_nothing(&client.sign_out(&one, true).await);
+    for token in [&one, &two] {
+        client.refresh(token).await.expect_error(400, "invalid_grant");
+    }
+    assert!(stack.log().contains("signed_out_everywhere"));
+    let three = client.sign_in().await.refresh_token();
+    stack.clock.advance_millis(W);
+    expect_nothing(&client.sign_out(&three, true).await);
+    client.refresh(&three).await.expect_error(400, "invalid_grant");
+}
+
+/// A token that was stolen and rotated away signs nobody out but the thief.
+#[tokio::test]
+async fn everywhere_takes_a_token_that_a_refresh_would_accept() {
+    let (stack, client) = start().await;
+    let elsewhere = client.sign_in().await.refresh_token();
+    let stolen = client.sign_in().await.refresh_token();
+    let current = rotate(&stack, &client, &stolen).await;
+    expect_nothing(&client.sign_out(&stolen, true).await);
+    client.refresh(&current).await.expect_error(400, "invalid_grant");
+    assert_eq!(client.refresh(&elsewhere).await.status, 200);
+
+    // A predecessor within the window is one that a refresh accepts.
+    let token = client.sign_in().await.refresh_token();
+    assert_eq!(client.refresh(&token).await.status, 200);
+    stack.clock.advance_millis(W - 1);
+    expect_nothing(&client.sign_out(&token, true).await);
+    client.refresh(&elsewhere).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn revoke_is_the_form_of_rfc_7009() {
+    let (_stack, client) = start().await;
+    let token = client.sign_in().await.refresh_token();
+    let answer = client.revoke(&token).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, "{}"));
+    client.refresh(&token).await.expect_error(400, "invalid_grant");
+    let send = async |content_type: &str, body: &str| {
+        let request = client.request("POST", "/revoke").header("content-type", content_type);
+        client.send(request.body(body.to_owned())).await
+    };
+    const FORM: &str = "application/x-www-form-urlencoded";
+    for wrong in ["", "token_type_hint=refresh_token", "token=a&token=b", &format!("token={}", "x".repeat(4097))] {
+        send(FORM, wrong).await.expect_error(400, "invalid_request");
+    }
+    send("application/json", "{\"token\":\"x\"}").await.expect_error(415, "unsupported_media_type");
+    assert_eq!(send(&format!("{FORM};charset=UTF-8"), "token=a%2Eb").await.status, 200);
+}
+
+#[tokio::test]
+async fn everywhere_is_true_or_false() {
+    let (_stack, client) = start().await;
+    let token = client.sign_in().await.refresh_token();
+    for wrong in [json!("true"), json!(1), json!(null), json!([])] {
+        let body = json!({"refresh_token": token, "everywhere": wrong});
+        client.post("/signout", &body).await.expect_error(400, "invalid_request");
+    }
+    assert_eq!(client.refresh(&token).await.status, 200);
+}
+
+/// An answer that says that the session is ended is given only when it is.
+#[tokio::test]
+async fn a_session_that_cannot_be_ended_is_503() {
+    let (stack, client) = start().await;
+    let database = FaultyDatabase::start(stack.stack().dynamodb_url()).await;
+    let function = stack.function::<SignOut>(&[("AWS_ENDPOINT_URL_DYNAMODB", database.url())]);
+    let token = client.sign_in().await.refresh_token();
+    let sign_out = async |is_everywhere: bool| {
+        let event = json!({
+            "version": "2.0", "routeKey": "POST /signout", "rawPath": "/signout",
+            "headers": {"content-type": "application/json"},
+            "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
+            "body": json!({"refresh_token": token, "everywhere": is_everywhere}).to_string(), "isBase64Encoded": false,
+        });
+        serde_json::to_value(function.answer(&event.to_string()).await.unwrap()).unwrap()["statusCode"].clone()
+    };
+    for is_everywhere in [false, true] {
+        database.fail("UpdateItem", Fault::Error("InternalServerError", 500), 3);
+        assert_eq!(sign_out(is_everywhere).await, 503);
+    }
+    assert_eq!(client.refresh(&token).await.status, 200);
+    database.fail("UpdateItem", Fault::LostReply, 1);
+    assert_eq!(sign_out(true).await, 204, "a reply that was lost is asked for again");
+    client.refresh(&token).await.expect_error(400, "invalid_grant");
+    assert_eq!(claims(&token)["gen"], 0);
+}
