@@ -37,6 +37,7 @@ async fn answer(stack: &TestStack, function: &str, event: &str) -> Value {
         "signin" => answer_of::<signin::SignIn>(stack, event).await,
         "refresh" => answer_of::<refresh::Refresh>(stack, event).await,
         "signout" => answer_of::<signout::SignOut>(stack, event).await,
+        "sessions" => answer_of::<sessions::Sessions>(stack, event).await,
         "jwks" => answer_of::<jwks::Jwks>(stack, event).await,
         "userinfo" => answer_of::<userinfo::UserInfo>(stack, event).await,
         other => panic!("there is no function {other}"),

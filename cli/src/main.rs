@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use relatch_cli::{dev, keys, users};
+use relatch_cli::{dev, keys, sessions, users};
 
 /// Sign-in for products on API Gateway.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Dev(dev::Args),
     /// Look at users and change them, one or a file of them
     Users(users::Args),
+    /// List or end a user's sessions
+    Sessions(sessions::Args),
     /// Make, list, add and retire the keys that sign tokens
     Keys(keys::Args),
 }
@@ -28,6 +30,7 @@ async fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Dev(args) => dev::run(args).await,
         Command::Users(args) => users::run(args).await,
+        Command::Sessions(args) => sessions::run(args).await,
         Command::Keys(args) => keys::run(args).await,
     };
     result.unwrap_or_else(|error| {

@@ -26,6 +26,9 @@ pub(crate) struct Target {
     /// The users' table of a deployment in AWS, as in its outputs
     #[arg(long, value_name = "NAME", env = "USERS_TABLE", required_unless_present = "dev")]
     users_table: Option<String>,
+    /// The sessions' table of a deployment in AWS, for commands on sessions
+    #[arg(long, value_name = "NAME", env = "SESSIONS_TABLE")]
+    sessions_table: Option<String>,
     /// The deployment's BCRYPT_COST: the cost of new hashes, and the highest one taken over
     #[arg(long, value_name = "COST", env = "BCRYPT_COST", default_value_t = 12,
           value_parser = clap::value_parser!(u32).range(10..=14))]
@@ -34,7 +37,7 @@ pub(crate) struct Target {
 
 /// A deployment that a command is connected to.
 pub(crate) struct Connected {
-    /// Its users.
+    /// Its users and, if their table was named, its sessions.
     pub(crate) store: Store,
     /// Its bcrypt cost.
     pub(crate) bcrypt_cost: u32,
@@ -53,6 +56,17 @@ impl Connected {
 }
 
 impl Target {
+    /// Demands the name of the sessions' table, which commands on users do without.
+    ///
+    /// # Errors
+    /// One line that says so.
+    pub(crate) fn with_sessions(self) -> Result<Self, CommandError> {
+        if self.dev || self.sessions_table.is_some() {
+            return Ok(self);
+        }
+        Err(CommandError::new("name the --sessions-table, as it is in the stack's outputs"))
+    }
+
     /// Finds region, credentials and tables.
     ///
     /// # Errors
@@ -63,7 +77,8 @@ impl Target {
 
     async fn aws(self) -> Result<Connected, CommandError> {
         let settings = aws::settings().await?;
-        let store = store(&Client::new(&settings), &self.users_table.unwrap_or_default());
+        let (users, sessions) = (self.users_table.unwrap_or_default(), self.sessions_table.unwrap_or_default());
+        let store = Store::with_client(Client::new(&settings), &users, &sessions);
         Ok(Connected { store, bcrypt_cost: self.bcrypt_cost, engine: None })
     }
 
@@ -96,13 +111,9 @@ impl Target {
             .endpoint_url(url)
             .load()
             .await;
-        let store = store(&Client::new(&settings), variable("USERS_TABLE")?);
+        let (users, sessions) = (variable("USERS_TABLE")?, variable("SESSIONS_TABLE")?);
+        let store = Store::with_client(Client::new(&settings), users, sessions);
         let bcrypt_cost = variable("BCRYPT_COST")?.parse().unwrap_or(self.bcrypt_cost);
         Ok(Connected { store, bcrypt_cost, engine })
     }
-}
-
-/// Commands on users touch no session, so that table has no name here.
-fn store(client: &Client, users_table: &str) -> Store {
-    Store::with_client(client.clone(), users_table, "")
 }

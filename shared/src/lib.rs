@@ -19,7 +19,7 @@
 //!                                           └─ user ──────────┘
 //! ```
 //!
-//! Decisions ([`session::decide`], [`password::check`], [`token::verify_refresh`]) are
+//! Decisions ([`session::decide`], [`password::is_right`], [`token::verify_refresh`]) are
 //! pure: the time and random values are arguments. HTTP is known in [`http`] only,
 //! DynamoDB in [`store`] only, the environment in [`config`] only.
 

@@ -208,6 +208,9 @@ impl Session {
     /// The longest `device`, in bytes.
     pub const MAX_DEVICE_BYTES: usize = 128;
 
+    /// How many live sessions a user may have.
+    pub const MOST_LIVE: usize = 50;
+
     /// Opens a session at generation 0 for a user who just signed in.
     pub fn open(user: &User, id: SessionId, lifetime: Lifetime, device: Option<String>, now: Timestamp) -> Self {
         Self {
@@ -235,7 +238,8 @@ impl Session {
         self.idle_expires_at.min(self.absolute_expires_at)
     }
 
-    fn is_live(&self, user: &User, now: Timestamp) -> bool {
+    /// Whether it may be used by its user: active, not expired, of the user's epoch.
+    pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
         self.status == SessionStatus::Active
             && now < self.expires_at()
             && user.status == UserStatus::Active
@@ -245,6 +249,16 @@ impl Session {
     fn is_within(&self, window: Window, now: Timestamp) -> bool {
         self.rotated_at.is_some_and(|rotated_at| now.millis_since(rotated_at).max(0) < window.millis())
     }
+}
+
+/// The sessions that are too many: of a user's live ones all but the newest
+/// [`Session::MOST_LIVE`], the oldest first.
+pub fn surplus(mut sessions: Vec<Session>, user: &User, now: Timestamp) -> Vec<Session> {
+    sessions.retain(|session| session.is_live(user, now));
+    sessions.sort_by_key(|session| session.created_at);
+    let surplus = sessions.len().saturating_sub(Session::MOST_LIVE);
+    sessions.truncate(surplus);
+    sessions
 }
 
 /// How long sessions last.

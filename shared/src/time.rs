@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+
 /// An instant in milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Arithmetic saturates: an absurd value from outside moves to the end of the
@@ -43,6 +45,18 @@ impl Timestamp {
     /// The instant `seconds` earlier.
     pub const fn minus_seconds(self, seconds: i64) -> Self {
         self.plus_seconds(seconds.saturating_neg())
+    }
+
+    /// The second as text, such as `2026-03-10T09:24:15Z` (RFC 3339).
+    pub fn to_rfc3339(self) -> String {
+        let text = DateTime::from_secs(self.seconds()).fmt(DateTimeFormat::DateTime);
+        text.unwrap_or_else(|_| self.seconds().to_string())
+    }
+
+    /// The day in UTC as text, such as `2026-03-10`.
+    pub fn to_day(self) -> String {
+        let text = self.to_rfc3339();
+        text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned())
     }
 
     /// Milliseconds from `earlier` to this instant; negative if `earlier` is later.
@@ -93,6 +107,18 @@ mod tests {
     fn seconds_round_down_also_before_the_epoch() {
         assert_eq!(Timestamp::from_millis(1999).seconds(), 1);
         assert_eq!(Timestamp::from_millis(-1).seconds(), -1);
+    }
+
+    #[test]
+    fn an_instant_as_text() {
+        let leap_day = Timestamp::from_millis(951_782_399_999);
+        assert_eq!(
+            (leap_day.to_rfc3339().as_str(), leap_day.to_day().as_str()),
+            ("2000-02-28T23:59:59Z", "2000-02-28")
+        );
+        assert_eq!(Timestamp::from_seconds(951_782_400).to_day(), "2000-02-29");
+        assert!(!Timestamp::from_millis(i64::MAX).to_day().is_empty());
+        assert!(!Timestamp::from_millis(i64::MIN).to_day().is_empty());
     }
 
     #[test]

@@ -13,9 +13,15 @@ pub const DEMO: (&str, &str) = ("demo@example.com", "correct horse battery stapl
 pub fn relatch(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_relatch"));
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    for name in
-        ["USERS_TABLE", "BCRYPT_COST", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"]
-    {
+    for name in [
+        "USERS_TABLE",
+        "SESSIONS_TABLE",
+        "BCRYPT_COST",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL",
+    ] {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());

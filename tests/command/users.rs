@@ -269,3 +269,26 @@ fn an_export_that_was_cut_off_is_taken_up() {
     assert_eq!(std::fs::read_to_string(&cut).unwrap(), whole);
     assert!(!state_file.exists());
 }
+
+// ------------------------------------------------------------------ sessions
+
+#[tokio::test]
+async fn a_users_sessions_are_listed_and_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::on(&folder);
+    let (one, two) = (dev.client(DEMO).sign_in().await, dev.client(DEMO).sign_in().await);
+    let sessions = |command: &str, email: &str| {
+        run(relatch(&["sessions", command, email, "--dev", "--data", path(&folder)]), "")
+    };
+    let listed = sessions("list", DEMO.0);
+    expect_success(&listed, "since 20");
+    assert_eq!(text(&listed.stdout).lines().count(), 2);
+    expect_success(&sessions("end", DEMO.0), "are ended");
+    for answer in [&one, &two] {
+        dev.client(DEMO).refresh(&answer.refresh_token()).await.expect_error(400, "invalid_grant");
+    }
+    assert_eq!(text(&sessions("list", DEMO.0).stdout), "");
+    expect_failure(&sessions("list", ADA.0), "is no user");
+    let without_table = relatch(&["sessions", "list", DEMO.0, "--users-table", "Users"]);
+    expect_failure(&run(without_table, ""), "--sessions-table");
+}

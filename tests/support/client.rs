@@ -133,6 +133,11 @@ impl Client {
         self.send(request.body(form)).await
     }
 
+    /// Calls a route of the user's sessions.
+    pub async fn sessions(&self, method: &str, path: &str, token: &str) -> Answer {
+        self.send(self.request(method, &format!("/sessions{path}")).bearer_auth(token)).await
+    }
+
     /// Calls the guarded route.
     pub async fn user_info(&self, token: &str) -> Answer {
         self.send(self.request("GET", "/userinfo").bearer_auth(token)).await

@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 pub(super) struct Arrival<'a> {
     /// The key of the route that was chosen, such as `POST /signin`.
     pub(super) route_key: &'a str,
+    /// The values of the route's variables.
+    pub(super) parameters: &'a BTreeMap<String, String>,
     /// The address of the peer.
     pub(super) source_ip: IpAddr,
     /// The id that the gateway gave the request.
@@ -60,6 +62,9 @@ pub(super) fn payload_v2(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> V
     });
     if !cookies.is_empty() {
         set(&mut event, "cookies", json!(cookies));
+    }
+    if !arrival.parameters.is_empty() {
+        set(&mut event, "pathParameters", json!(arrival.parameters));
     }
     if !query.is_empty() {
         set(&mut event, "queryStringParameters", parameters(query));
@@ -141,6 +146,7 @@ mod tests {
     fn event(request: Request<()>, body: &[u8]) -> Value {
         let arrival = Arrival {
             route_key: "POST /signin",
+            parameters: &BTreeMap::new(),
             source_ip: IpAddr::from([192, 0, 2, 1]),
             request_id: "id",
             now: Timestamp::from_millis(1_583_348_638_390),

@@ -1,6 +1,7 @@
 //! A local API Gateway: serves the routes of an HTTP API by handing functions the
 //! events that the real one would, with its limits and its own answers.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,13 +100,14 @@ impl Api {
         if header_bytes + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEADER_BYTES {
             return own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
         }
-        let Some((route_key, invoke)) = self.route(&parts.method, parts.uri.path()) else {
+        let Some(Chosen { key, parameters, invoke }) = self.route(&parts.method, parts.uri.path()) else {
             return own(StatusCode::NOT_FOUND, "Not Found");
         };
         let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
             return own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
-        let arrival = Arrival { route_key: &route_key, source_ip: peer.ip(), request_id, now: self.clock.now() };
+        let (route_key, source_ip, now) = (key.as_str(), peer.ip(), self.clock.now());
+        let arrival = Arrival { route_key, parameters: &parameters, source_ip, request_id, now };
         let event = payload_v2(parts, &body, &arrival);
         match tokio::time::timeout(TIMEOUT, tokio::spawn(invoke(event))).await {
             Err(_) => own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
@@ -116,15 +118,47 @@ impl Api {
         }
     }
 
-    fn route(&self, method: &Method, path: &str) -> Option<(String, Invoke)> {
-        let fits = |(declared, route, _): &&(String, String, Invoke)| {
-            route == "$default" || (route == path && (declared == "ANY" || declared == method.as_str()))
-        };
-        let exact = self.routes.iter().filter(|(_, route, _)| route != "$default").find(fits);
-        let (declared, route, invoke) = exact.or_else(|| self.routes.iter().find(fits))?;
-        let key = if route == "$default" { route.clone() } else { format!("{declared} {route}") };
-        Some((key, Arc::clone(invoke)))
+    /// The route that a request takes: one with exactly its path, else one with variables,
+    /// else the default.
+    fn route(&self, method: &Method, path: &str) -> Option<Chosen> {
+        let serves = |declared: &str| declared == "ANY" || declared == method.as_str();
+        let candidates = self.routes.iter().filter_map(|(declared, route, invoke)| {
+            if route == "$default" {
+                let chosen =
+                    Chosen { key: route.clone(), parameters: BTreeMap::new(), invoke: Arc::clone(invoke) };
+                return Some((usize::MAX, chosen));
+            }
+            let parameters = parameters(route, path).filter(|_| serves(declared))?;
+            let key = format!("{declared} {route}");
+            Some((parameters.len(), Chosen { key, parameters, invoke: Arc::clone(invoke) }))
+        });
+        candidates.min_by_key(|(variables, _)| *variables).map(|(_, chosen)| chosen)
     }
+}
+
+/// A route with what it found in the path.
+struct Chosen {
+    key: String,
+    parameters: BTreeMap<String, String>,
+    invoke: Invoke,
+}
+
+/// The values that a route's variables have in a path; `None` when it is not its path.
+fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
+    if route.split('/').count() != path.split('/').count() {
+        return None;
+    }
+    let mut parameters = BTreeMap::new();
+    for (declared, found) in route.split('/').zip(path.split('/')) {
+        match declared.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(name) if !found.is_empty() => {
+                parameters.insert(name.to_owned(), found.to_owned());
+            }
+            None if declared == found => {}
+            Some(_) | None => return None,
+        }
+    }
+    Some(parameters)
 }
 
 /// One of the gateway's own answers.

@@ -21,6 +21,7 @@ pub(super) fn in_process(binary: &str, config: Config, clock: &Clock, log: &Log)
         signin::SignIn::NAME => Some(handler::<signin::SignIn>(config, clock, log)),
         refresh::Refresh::NAME => Some(handler::<refresh::Refresh>(config, clock, log)),
         signout::SignOut::NAME => Some(handler::<signout::SignOut>(config, clock, log)),
+        sessions::Sessions::NAME => Some(handler::<sessions::Sessions>(config, clock, log)),
         jwks::Jwks::NAME => Some(handler::<jwks::Jwks>(config, clock, log)),
         userinfo::UserInfo::NAME => Some(handler::<userinfo::UserInfo>(config, clock, log)),
         _ => None,

@@ -9,7 +9,7 @@ use relatch::time::{Clock, Timestamp};
 use relatch::token::{Algorithm, KeyInfo, Purpose, StoredKeys};
 
 use crate::CommandError;
-use crate::output::{instant, print};
+use crate::output::print;
 use place::Place;
 
 pub(crate) use place::write_file;
@@ -194,7 +194,7 @@ fn may_retire(
     let stopped = successors.map(|other| other.not_before).min().unwrap_or(now);
     let last_token = stopped.plus_seconds(STALE_FUNCTIONS).plus_seconds(longest_life);
     if now < last_token {
-        let (kid, until) = (&key.kid, instant(last_token));
+        let (kid, until) = (&key.kid, last_token.to_rfc3339());
         return Err(CommandError::new(format!(
             "tokens that {kid} signed may be good until {until}; --force ends them now"
         )));
@@ -218,7 +218,7 @@ fn table(keys: &[KeyInfo], now: Timestamp) -> String {
             "{purpose:<9} {:<6} {:<20} {state:<10} from {}\n",
             key.algorithm.name(),
             key.kid,
-            instant(key.not_before)
+            key.not_before.to_rfc3339()
         )
     };
     keys.iter().map(row).collect()

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use relatch::Email;
 use relatch::password::NewPassword;
-use relatch::time::Clock;
+use relatch::time::{Clock, Timestamp};
 use relatch::user::UserStatus;
 
 use super::password;
 use crate::CommandError;
-use crate::output::{instant, print};
+use crate::output::print;
 use crate::target::Connected;
 
 /// Tells what is stored of a user, but for the hash.
@@ -25,9 +25,9 @@ pub(super) async fn show(email: &Email, connected: &Connected) -> Result<(), Com
         ("email", user.email.as_str()),
         ("sub", user.id.as_str()),
         ("status", status(user.status)),
-        ("created", &instant(user.created_at)),
+        ("created", &user.created_at.to_rfc3339()),
         ("password", &hash),
-        ("password set", &credential.password_changed_at.map_or("unknown".to_owned(), instant)),
+        ("password set", &credential.password_changed_at.map_or("unknown".to_owned(), Timestamp::to_rfc3339)),
         ("epoch", &user.epoch.to_string()),
     ] {
         let _ = writeln!(text, "{name:<13}{value}");

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::change::status;
 use crate::CommandError;
-use crate::output::{instant, print};
+use crate::output::print;
 use crate::target::Connected;
 
 /// Prints all users in the order of the table, a page at a time.
@@ -14,7 +14,7 @@ pub(super) async fn run(connected: &Connected) -> Result<(), CommandError> {
         let page = connected.store.scan_users(start).await?;
         let mut lines = String::new();
         for user in page.items {
-            let (email, id, created) = (user.email.as_str(), user.id.as_str(), instant(user.created_at));
+            let (email, id, created) = (user.email.as_str(), user.id.as_str(), user.created_at.to_rfc3339());
             let _ = writeln!(lines, "{email:<32} {id:<24} {:<8} {created}", status(user.status));
         }
         print(&lines);

@@ -75,7 +75,8 @@ struct WithPassword {
     password: PasswordArgs,
 }
 
-fn email(text: &str) -> Result<Email, String> {
+/// Reads an email given on the command line.
+pub(crate) fn email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|error| error.to_string())
 }
 

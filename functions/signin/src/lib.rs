@@ -5,7 +5,7 @@ use relatch::error::Error;
 use relatch::http::{Members, Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
 use relatch::password::{self, PasswordHash};
-use relatch::session::{Lifetime, Session, SessionSecret};
+use relatch::session::{Lifetime, Session, SessionSecret, surplus};
 use relatch::store::Store;
 use relatch::telemetry::Level;
 use relatch::time::Timestamp;
@@ -69,6 +69,7 @@ impl Handler for SignIn {
         let (put, ()) =
             tokio::join!(self.store.put_session(&session), self.upgrade_hash(&form.email, upgrade, now));
         put?;
+        self.end_surplus(&user, now).await;
         let pair = TokenPair::issue((&session, &secret), &user, &keys, &self.issuance, random::bytes()?, now)?;
         Ok(json(StatusCode::OK, &pair))
     }
@@ -145,6 +146,22 @@ impl SignIn {
     async fn top_up(&self, stored: &PasswordHash) -> Result<(), Error> {
         let (from, to) = (stored.cost(), self.context.config.bcrypt_cost);
         beside(move || password::top_up(from, to)).await
+    }
+
+    /// Ends the user's oldest sessions beyond the most that may live. What fails here is
+    /// done by the next sign-in.
+    async fn end_surplus(&self, user: &User, now: Timestamp) {
+        let ended = async {
+            for session in surplus(self.store.active_sessions(&user.id).await?, user, now) {
+                self.store.revoke_session(&user.id, &session.id).await?;
+                let fields = [("sub", user.id.as_str().into()), ("sid", session.id.as_str().into())];
+                self.context.log.write(now, Level::Info, "session_evicted", &fields);
+            }
+            Ok(())
+        };
+        if let Err(Error::Unavailable(cause) | Error::Internal(cause)) = ended.await {
+            self.context.log.failure(now, Level::Warn, &cause);
+        }
     }
 
     /// Stores a costlier hash of the same password. The sign-in does not depend on it.

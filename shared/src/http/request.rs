@@ -41,6 +41,11 @@ impl Request {
         &self.path
     }
 
+    /// The method, in upper case as sent.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
     /// The id that the gateway gave the request, at most 64 bytes of it.
     pub fn id(&self) -> &str {
         &self.id[..self.id.floor_char_boundary(64)]

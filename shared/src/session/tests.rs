@@ -235,6 +235,16 @@ fn a_token_that_surely_cannot_rotate_yet() {
     assert!(!Window::from_seconds(0).surely_contains(issued_at, issued_at));
 }
 
+#[test]
+fn of_a_users_live_sessions_the_oldest_are_too_many() {
+    let number = |n: i64| Session { created_at: ROTATED_AT.minus_seconds(n), ..session() };
+    let ended = |n| Session { status: SessionStatus::Revoked, ..number(n) };
+    let most = i64::try_from(Session::MOST_LIVE).unwrap();
+    let of = |live: i64| (0..live).map(number).chain((0..9).map(ended)).collect();
+    assert_eq!(surplus(of(most), &user(), ROTATED_AT), []);
+    assert_eq!(surplus(of(most + 2), &user(), ROTATED_AT), [number(most + 1), number(most)]);
+}
+
 proptest! {
     /// Whatever is presented when, at most two generations of a session are worth a
     /// token, both lead to the current generation, and only an old one revokes.

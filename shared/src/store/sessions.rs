@@ -72,6 +72,39 @@ impl Store {
         read.item.map(|attributes| session(&Item { what: WHAT, attributes })).transpose()
     }
 
+    /// The sessions of a user that were not ended, expired ones among them.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], or [`Error::Internal`] for an item that is no session.
+    pub async fn active_sessions(&self, user_id: &UserId) -> Result<Vec<Session>, Error> {
+        const WHAT: &str = "sessions.list";
+        let (mut sessions, mut start) = (Vec::new(), None);
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.sessions_table)
+                .consistent_read(true)
+                .key_condition_expression("#pk = :user")
+                .filter_expression("#status = :active")
+                .expression_attribute_names("#pk", schema::PK)
+                .expression_attribute_names("#status", schema::STATUS)
+                .expression_attribute_values(":user", text(user_id.as_str()))
+                .expression_attribute_values(":active", text(schema::ACTIVE))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|failure| classify(WHAT, &failure))?;
+            for attributes in page.items.unwrap_or_default() {
+                sessions.push(session(&Item { what: WHAT, attributes })?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(sessions);
+            }
+        }
+    }
+
     /// Rotates a session to its next generation if the protocol allows it, in one
     /// write, and tells what it found otherwise.
     ///

@@ -54,7 +54,8 @@ pub(super) fn generate_key(
         Purpose::Refresh | Purpose::Attempts if alg == Algorithm::HS256 => octets()?,
         Purpose::Refresh | Purpose::Attempts => return Err(GenerateError),
     };
-    let kid = encoding::encode(random::bytes::<12>().map_err(|_| GenerateError)?);
+    // A letter first: on a command line a name that begins with a hyphen is a flag.
+    let kid = format!("k{}", encoding::encode(random::bytes::<12>().map_err(|_| GenerateError)?));
     Ok(PrivateJwk { purpose, kid, alg, nbf, material })
 }
 

@@ -136,6 +136,7 @@ mod tests {
         keys.add(Purpose::Attempts, Algorithm::HS256, NOW).unwrap();
         let read = StoredKeys::parse(keys.to_text().unwrap().expose()).unwrap();
         assert_eq!(read.list(NOW), keys.list(NOW));
+        assert!(keys.list(NOW).iter().all(|key| key.kid.starts_with('k')), "no flag on a command line");
     }
 
     #[test]

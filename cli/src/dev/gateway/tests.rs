@@ -18,7 +18,9 @@ async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
     let panics: Invoke = Arc::new(|_| Box::pin(async { panic!("the function's own") }));
     let nonsense: Invoke = Arc::new(|_| Box::pin(async { Ok(json!({"status": "good"})) }));
     let routes = [
-        ("POST", "/echo", echo),
+        ("POST", "/echo", Arc::clone(&echo)),
+        ("GET", "/things/{id}", Arc::clone(&echo)),
+        ("GET", "/things/special", echo),
         ("ANY", "/fails", fails),
         ("GET", "/panics", panics),
         ("GET", "/nonsense", nonsense),
@@ -60,6 +62,25 @@ async fn a_declared_route_is_answered_by_its_function() {
         "\"body\":\"{\\\"a\\\":1}\"",
     ] {
         assert!(answer.contains(part), "{part} in {answer}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_with_a_variable_takes_what_no_exact_one_does() {
+    let (gateway, address) = gateway(None).await;
+    let some = send(address, "GET /things/7", "", "").await;
+    assert!(
+        some.contains("\"routeKey\":\"GET /things/{id}\"") && some.contains("\"pathParameters\":{\"id\":\"7\"}"),
+        "{some}"
+    );
+    let special = send(address, "GET /things/special", "", "").await;
+    assert!(
+        special.contains("\"routeKey\":\"GET /things/special\"") && !special.contains("pathParameters"),
+        "{special}"
+    );
+    for line in ["GET /things", "GET /things/", "GET /things/7/8", "POST /things/7"] {
+        assert!(send(address, line, "", "").await.starts_with("HTTP/1.1 404 "), "{line}");
     }
     gateway.stop().await;
 }

@@ -1,0 +1,81 @@
+//! `relatch sessions`: the sessions of one user.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use relatch::Email;
+use relatch::time::Clock;
+use relatch::user::User;
+
+use crate::CommandError;
+use crate::output::print;
+use crate::target::{Connected, Target};
+use crate::users::email;
+
+/// The flags of `relatch sessions`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// List a user's live sessions
+    List(Named),
+    /// End all sessions of a user
+    End(Named),
+}
+
+#[derive(clap::Args, Debug)]
+struct Named {
+    /// The email that the user signs in with
+    #[arg(value_parser = email)]
+    email: Email,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Runs a command on sessions.
+///
+/// # Errors
+/// One line why it failed.
+pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
+    let (Named { email, target }, is_end) = match args.command {
+        Command::List(named) => (named, false),
+        Command::End(named) => (named, true),
+    };
+    let connected = target.with_sessions()?.connect().await?;
+    let result = if is_end { end(&email, &connected).await } else { list(&email, &connected).await };
+    connected.close().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn find(email: &Email, connected: &Connected) -> Result<User, CommandError> {
+    let found = connected.store.find_user(email).await?;
+    found.map(|(_, user)| user).ok_or_else(|| CommandError::new(format!("{} is no user", email.as_str())))
+}
+
+async fn list(email: &Email, connected: &Connected) -> Result<(), CommandError> {
+    let user = find(email, connected).await?;
+    let mut sessions = connected.store.active_sessions(&user.id).await?;
+    let now = Clock::system().now();
+    sessions.retain(|session| session.is_live(&user, now));
+    sessions.sort_by_key(|session| session.created_at);
+    let mut lines = String::new();
+    for session in sessions {
+        let (id, created, used) =
+            (session.id.as_str(), session.created_at.to_rfc3339(), session.issued_at().to_day());
+        let device = session.device.unwrap_or_default();
+        let _ = writeln!(lines, "{id}  since {created}  used {used}  {device}");
+    }
+    print(&lines);
+    Ok(())
+}
+
+async fn end(email: &Email, connected: &Connected) -> Result<(), CommandError> {
+    let user = find(email, connected).await?;
+    connected.store.end_all_sessions(&user).await?;
+    print(&format!("all sessions of {} are ended\n", email.as_str()));
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! `GET /sessions`, `DELETE /sessions/{sid}`, `DELETE /sessions`: where a user is signed
+//! in, and an end to it.
+//!
+//! Unlike the owner's routes, these look at the caller's own session: a token whose
+//! session was ended, or whose user was disabled, must not be good for ending others.
+
+use relatch::error::Error;
+use relatch::http::{Refusal, Request, Response, StatusCode, empty, json};
+use relatch::lambda::{Context, Handler};
+use relatch::session::{Session, SessionId};
+use relatch::store::Store;
+use relatch::telemetry::Level;
+use relatch::time::Timestamp;
+use relatch::token::{Issuance, KeyRing, Purpose, verify_access};
+use relatch::user::{User, UserId};
+use serde::Serialize;
+
+/// The function.
+#[derive(Debug)]
+pub struct Sessions {
+    context: Context,
+    issuance: Issuance,
+    keys: KeyRing,
+    store: Store,
+}
+
+/// Whoever calls, with the live session that the access token belongs to.
+struct Caller {
+    user: User,
+    session: Session,
+}
+
+#[derive(Serialize)]
+struct List {
+    sessions: Vec<Shown>,
+}
+
+/// A session as its user sees it.
+#[derive(Serialize)]
+struct Shown {
+    sid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    /// RFC 3339, to the second.
+    created_at: String,
+    /// To the day: a thief who knew when the owner last refreshed could keep in step.
+    last_used_on: String,
+    is_current: bool,
+}
+
+const ALL: &str = "/sessions";
+
+impl Handler for Sessions {
+    const NAME: &'static str = "sessions";
+
+    fn new(context: Context) -> Self {
+        Self {
+            issuance: Issuance::new(&context.config),
+            keys: KeyRing::new(&context, &[Purpose::Access]),
+            store: Store::new(&context.config),
+            context,
+        }
+    }
+
+    async fn prepare(&self) {
+        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
+    }
+
+    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+        let rest = request.path().strip_prefix(ALL).ok_or(Refusal::NotFound)?;
+        match (rest.strip_prefix('/'), request.method()) {
+            (None, _) if !rest.is_empty() => Err(Refusal::NotFound),
+            (None, "GET") => self.list(request).await,
+            (None, "DELETE") => self.end_others(request).await,
+            (None, _) => Err(Refusal::MethodNotAllowed("GET, DELETE")),
+            (Some(id), "DELETE") => {
+                let id = SessionId::parse(id).ok_or(Refusal::NotFound)?;
+                self.end(request, &id).await
+            }
+            (Some(_), _) => Err(Refusal::MethodNotAllowed("DELETE")),
+        }
+    }
+}
+
+impl Sessions {
+    async fn list(&self, request: &Request) -> Result<Response, Refusal> {
+        let (caller, now) = self.caller(request).await?;
+        let mut sessions = self.store.active_sessions(&caller.user.id).await?;
+        sessions.retain(|session| session.is_live(&caller.user, now));
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
+        let sessions = sessions.into_iter().map(|session| shown(session, &caller)).collect();
+        Ok(json(StatusCode::OK, &List { sessions }))
+    }
+
+    /// Ends one of the user's own sessions; one that is not there is ended already.
+    async fn end(&self, request: &Request, id: &SessionId) -> Result<Response, Refusal> {
+        let (caller, now) = self.caller(request).await?;
+        self.store.revoke_session(&caller.user.id, id).await?;
+        self.log(&caller, id, now);
+        Ok(empty())
+    }
+
+    /// Ends all of the user's sessions but the caller's own.
+    async fn end_others(&self, request: &Request) -> Result<Response, Refusal> {
+        let (caller, now) = self.caller(request).await?;
+        for session in self.store.active_sessions(&caller.user.id).await? {
+            if session.id != caller.session.id {
+                self.store.revoke_session(&caller.user.id, &session.id).await?;
+                self.log(&caller, &session.id, now);
+            }
+        }
+        Ok(empty())
+    }
+
+    async fn caller(&self, request: &Request) -> Result<(Caller, Timestamp), Refusal> {
+        let unverified = request.bearer_token()?;
+        let now = self.context.clock.now();
+        let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
+        let token = self.keys.verify(now, verify).await?.map_err(|_| Error::InvalidToken)?;
+        let user_id = UserId::parse(&token.sub).map_err(|_| Error::InvalidToken)?;
+        let session_id = token.session_id().ok_or(Error::InvalidToken)?;
+        let (session, user) =
+            tokio::join!(self.store.read_session(&user_id, &session_id), self.store.read_user(&user_id));
+        match (session?, user?) {
+            (Some(session), Some(user)) if session.is_live(&user, now) => Ok((Caller { user, session }, now)),
+            _ => Err(Error::InvalidToken.into()),
+        }
+    }
+
+    fn log(&self, caller: &Caller, ended: &SessionId, now: Timestamp) {
+        let fields = [
+            ("sub", caller.user.id.as_str().into()),
+            ("sid", ended.as_str().into()),
+            ("by", caller.session.id.as_str().into()),
+        ];
+        self.context.log.write(now, Level::Info, "session_ended", &fields);
+    }
+}
+
+fn shown(session: Session, caller: &Caller) -> Shown {
+    Shown {
+        is_current: session.id == caller.session.id,
+        created_at: session.created_at.to_rfc3339(),
+        last_used_on: session.issued_at().to_day(),
+        sid: session.id.as_str().to_owned(),
+        device: session.device,
+    }
+}
