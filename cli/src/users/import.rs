@@ -1,8 +1,8 @@
 //! `relatch users import`: the users of another system, with the hashes they have.
 //!
-//! Each user is one transaction on condition that neither the email nor the `sub` is
-//! there. So an existing user is counted and never changed, and a run that was cut off
-//! is simply started again.
+//! Each user is written on condition that neither the email nor the `sub` is there, both
+//! of its items or none. So an existing user is counted and never changed, and a run that
+//! was cut off is simply started again.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use relatch::Email;
 use relatch::error::Error;
 use relatch::random;
-use relatch::store::{Added, NewUser};
+use relatch::store::{Added, MOST_ADDED, NewUser};
 use relatch::time::Clock;
 use relatch::user::UserId;
 use serde_json::json;
@@ -36,9 +36,9 @@ sub is the id that the user has in another system; without it a random one is ma
 status is active, which it is by default, or disabled.
 Other members and columns are left alone. Hashes are bcrypt's: $2a$, $2b$ or $2y$."#;
 
-/// How many users are written at once.
-const AT_ONCE: usize = 32;
-/// How often a user is tried when the table is busy, beyond what the SDK tries.
+/// How many transactions are under way at once.
+const AT_ONCE: usize = 8;
+/// How often one is tried when the table is busy, beyond what the SDK tries.
 const TRIES: u32 = 5;
 
 /// The flags of the import.
@@ -55,12 +55,6 @@ pub(super) struct Args {
     /// Leave out the lines before this one, to take up a run that was cut off
     #[arg(long, value_name = "LINE", default_value_t = 1)]
     from_line: u64,
-}
-
-/// What became of a row.
-enum Outcome {
-    Added(Added),
-    Rejected(Rejection),
 }
 
 #[derive(Default)]
@@ -96,22 +90,26 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
         if batch.is_empty() {
             break;
         }
-        for (row, outcome) in batch.iter().zip(join_all(batch.iter().map(|row| add(row, connected))).await) {
-            let outcome = outcome.map_err(|error| {
-                let line = row.line;
+        let writes = batch.chunks(MOST_ADDED).map(|rows| async {
+            let stopped = |error: Error| {
+                let line = rows.first().map_or(1, |row| row.line);
                 CommandError::new(format!(
                     "stopped: {error}; run it again with --from-line {line}, nobody is added twice"
                 ))
-            })?;
-            match outcome {
-                Outcome::Added(Added::New) => summary.added += 1,
-                Outcome::Added(Added::EmailExists) => summary.existed += 1,
-                Outcome::Added(Added::IdExists) => {
-                    reject(&mut summary, &mut rejects, row.line, Rejection::SubExists)?;
+            };
+            let added = add(rows, connected).await.map_err(stopped)?;
+            Ok::<_, CommandError>(rows.iter().zip(added))
+        });
+        for written in join_all(writes).await {
+            for (row, outcome) in written? {
+                match outcome {
+                    Ok(Added::New) => summary.added += 1,
+                    Ok(Added::EmailExists) => summary.existed += 1,
+                    Ok(Added::IdExists) => reject(&mut summary, &mut rejects, row.line, Rejection::SubExists)?,
+                    Err(reason) => reject(&mut summary, &mut rejects, row.line, reason)?,
                 }
-                Outcome::Rejected(reason) => reject(&mut summary, &mut rejects, row.line, reason)?,
+                progress.advance(summary.lines(), row.offset);
             }
-            progress.advance(summary.lines(), row.offset);
         }
     }
     let elapsed = progress.finish();
@@ -134,8 +132,8 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
 /// the file that wants it gets it, although the rows of a batch are written at once.
 fn next_batch(rows: &mut Peekable<Rows>) -> std::io::Result<Vec<Row>> {
     let (mut emails, mut ids): (HashSet<Email>, HashSet<UserId>) = Default::default();
-    let mut batch = Vec::with_capacity(AT_ONCE);
-    while batch.len() < AT_ONCE {
+    let mut batch = Vec::with_capacity(AT_ONCE * MOST_ADDED);
+    while batch.len() < AT_ONCE * MOST_ADDED {
         let is_free = |user: &ImportedUser| {
             !emails.contains(&user.email) && !user.id.as_ref().is_some_and(|id| ids.contains(id))
         };
@@ -163,23 +161,33 @@ fn reject(
     Ok(())
 }
 
-async fn add(row: &Row, connected: &Connected) -> Result<Outcome, Error> {
-    let ImportedUser { email, password_hash, id, status } = match &row.user {
-        Ok(user) => user.clone(),
-        Err(reason) => return Ok(Outcome::Rejected(*reason)),
+/// Adds the users among some rows; tells of each row what became of it.
+async fn add(rows: &[Row], connected: &Connected) -> Result<Vec<Result<Added, Rejection>>, Error> {
+    let mut new = Vec::with_capacity(rows.len());
+    for user in rows.iter().filter_map(|row| row.user.as_ref().ok()) {
+        let ImportedUser { email, password_hash, id, status } = user.clone();
+        let id = match id {
+            Some(id) => id,
+            None => UserId::from_random(random::bytes()?),
+        };
+        new.push(NewUser { id, email, password_hash, status, now: Clock::system().now() });
+    }
+    let mut added = with_patience(&new, connected).await?.into_iter();
+    let outcome = |row: &Row| match &row.user {
+        Ok(_) => added.next().map(Ok),
+        Err(reason) => Some(Err(*reason)),
     };
-    let id = match id {
-        Some(id) => id,
-        None => UserId::from_random(random::bytes()?),
-    };
-    let new = NewUser { id, email, password_hash, status, now: Clock::system().now() };
+    Ok(rows.iter().filter_map(outcome).collect())
+}
+
+async fn with_patience(new: &[NewUser], connected: &Connected) -> Result<Vec<Added>, Error> {
     let mut pause = Duration::from_millis(100);
     for _ in 1..TRIES {
-        match connected.store.add_user(&new).await {
+        match connected.store.add_users(new).await {
             Err(Error::Unavailable(_)) => tokio::time::sleep(pause).await,
-            result => return result.map(Outcome::Added),
+            result => return result,
         }
         pause *= 2;
     }
-    connected.store.add_user(&new).await.map(Outcome::Added)
+    connected.store.add_users(new).await
 }

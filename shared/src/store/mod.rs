@@ -18,7 +18,7 @@ use crate::aws;
 use crate::config::Config;
 
 pub use sessions::Rotation;
-pub use users::{Added, NewUser, Page, PageStart, StoredCredential};
+pub use users::{Added, MOST_ADDED, NewUser, Page, PageStart, StoredCredential};
 
 /// Users and sessions in their tables.
 #[derive(Clone, Debug)]

@@ -31,6 +31,9 @@ pub struct NewUser {
     pub now: Timestamp,
 }
 
+/// The most users that one call adds: a transaction has at most a hundred items.
+pub const MOST_ADDED: usize = 50;
+
 /// What came of adding a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -112,29 +115,64 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Internal`]; the same call again finds out.
     pub async fn add_user(&self, new: &NewUser) -> Result<Added, Error> {
+        let added = self.add_users(std::slice::from_ref(new)).await?;
+        added.first().copied().ok_or_else(|| Error::internal("users.add", "no outcome"))
+    }
+
+    /// Adds users, at most [`MOST_ADDED`], no two with the same email or id: both items of
+    /// each, or none. Those that exist do not keep the others from being added.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::Internal`]; the same call again finds out.
+    pub async fn add_users(&self, new: &[NewUser]) -> Result<Vec<Added>, Error> {
+        let mut outcomes = vec![Added::New; new.len()];
+        loop {
+            let open: Vec<(usize, &NewUser)> =
+                new.iter().enumerate().filter(|(place, _)| outcomes.get(*place) == Some(&Added::New)).collect();
+            let existing = self.try_to_add(&open).await?;
+            if existing.is_empty() {
+                return Ok(outcomes);
+            }
+            for (place, exists) in existing {
+                outcomes.iter_mut().skip(place).take(1).for_each(|outcome| *outcome = exists);
+            }
+        }
+    }
+
+    /// Writes all of them, or none and tells which exist already.
+    async fn try_to_add(&self, new: &[(usize, &NewUser)]) -> Result<Vec<(usize, Added)>, Error> {
         const WHAT: &str = "users.add";
-        let added = self
-            .client
-            .transact_write_items()
-            .transact_items(self.put_new(credential_attributes(new))?)
-            .transact_items(self.put_new(user_attributes(new))?)
-            .send()
-            .await;
-        let Err(failure) = added else { return Ok(Added::New) };
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut puts = Vec::with_capacity(2 * new.len());
+        for (_, user) in new {
+            puts.push(self.put_new(credential_attributes(user))?);
+            puts.push(self.put_new(user_attributes(user))?);
+        }
+        let added = self.client.transact_write_items().set_transact_items(Some(puts)).send().await;
+        let Err(failure) = added else { return Ok(Vec::new()) };
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = failure.as_service_error()
         else {
             return Err(classify(WHAT, &failure));
         };
         let codes: Vec<&str> =
             canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
-        match codes.as_slice() {
-            ["ConditionalCheckFailed", _] => Ok(Added::EmailExists),
-            [_, "ConditionalCheckFailed"] => Ok(Added::IdExists),
-            [code, "None"] | [_, code] if code.starts_with("Validation") || code.starts_with("ItemCollection") => {
-                Err(Error::internal(WHAT, *code))
+        let mut existing = Vec::new();
+        for ((place, _), codes) in new.iter().zip(codes.chunks(2)) {
+            match codes {
+                ["ConditionalCheckFailed", _] => existing.push((*place, Added::EmailExists)),
+                [_, "ConditionalCheckFailed"] => existing.push((*place, Added::IdExists)),
+                [code, _] | [_, code] if code.starts_with("Validation") || code.starts_with("ItemCollection") => {
+                    return Err(Error::internal(WHAT, *code));
+                }
+                _ => {}
             }
-            _ => Err(Error::unavailable(WHAT, "the transaction was canceled")),
         }
+        if existing.is_empty() {
+            return Err(Error::unavailable(WHAT, "the transaction was canceled"));
+        }
+        Ok(existing)
     }
 
     fn put_new(&self, item: Attributes) -> Result<TransactWriteItem, Error> {
