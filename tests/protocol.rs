@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use relatch::telemetry::Log;
 use relatch::time::Timestamp;
 use relatch::token::{Purpose, RefreshClaims, sign};
+use relatch_cli::dev::chaos::Chaos;
 use relatch_cli::dev::engine::Storage;
 use relatch_cli::dev::{Stack, StackOptions, demo};
 use relatch_tests::{Answer, Client, ItemKey, ManualClock, TestStack, claims, keys};
@@ -411,6 +412,7 @@ async fn theft_is_seen_after_a_restart() {
             ]
             .into(),
             elsewhere: [].into(),
+            chaos: Chaos::default(),
             demo: true,
             clock: source.clock(),
             log: Log::to(std::io::sink()),

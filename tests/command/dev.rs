@@ -111,6 +111,32 @@ async fn a_folder_has_one_stack_at_a_time() {
     expect_failure(&run(second, ""), "in use");
 }
 
+#[tokio::test]
+async fn a_reply_that_is_lost_on_request_was_done_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Dev::on(&folder);
+    let token = dev.client(DEMO).sign_in().await.refresh_token();
+    dev.kill();
+    let settings =
+        ["--data", path(&folder), "--set", "BCRYPT_COST=4", "--set", "TOKEN_ISSUER=https://auth.example.com"];
+    let unlucky = Dev::start(&[settings.as_slice(), &["--chaos", "lost-replies=100%"]].concat());
+    let client = unlucky.client(DEMO);
+    let request = client.request("POST", "/refresh").json(&serde_json::json!({ "refresh_token": token }));
+    let lost = async { request.send().await?.bytes().await };
+    assert!(lost.await.is_err());
+    unlucky.kill();
+    let lucky = Dev::start(&settings);
+    let next = lucky.client(DEMO).refresh(&token).await.refresh_token();
+    assert_eq!(relatch_tests::claims(&next)["gen"], 1);
+}
+
+#[tokio::test]
+async fn throttled_on_request() {
+    let dev = Dev::start(&["--in-memory", "--set", "BCRYPT_COST=4", "--chaos", "throttle=100%"]);
+    let answer = dev.client(DEMO).sign_in().await;
+    assert_eq!((answer.status, answer.text.as_str()), (429, "{\"message\":\"Too Many Requests\"}"));
+}
+
 /// An Invoke address that answers as Lambda does: with what the function returned, or
 /// with an error that a header tells from an answer.
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use relatch::lambda::{Function, Handler};
 use relatch::telemetry::Log;
 use relatch::time::{Clock, Timestamp};
 use relatch::token::{Algorithm, KeySet, generate};
+use relatch_cli::dev::chaos::Chaos;
 use relatch_cli::dev::engine::Storage;
 use relatch_cli::dev::{Stack, StackOptions, demo};
 
@@ -196,6 +197,7 @@ fn options(settings: &[(&str, &str)], clock: Clock, log: Log) -> StackOptions {
         template: include_str!("../../template.yaml").to_owned(),
         overrides,
         elsewhere: BTreeMap::new(),
+        chaos: Chaos::default(),
         demo: true,
         clock,
         log,

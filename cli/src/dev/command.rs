@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use relatch::telemetry::Log;
 use relatch::time::Clock;
 
+use super::chaos::Chaos;
 use super::demo;
 use super::engine::Storage;
 use super::environment;
@@ -40,6 +41,9 @@ pub struct Args {
     /// Run a function behind an address of Lambda's Invoke API instead of in this process
     #[arg(long = "invoke", value_name = "NAME=URL", value_parser = assignment)]
     elsewhere: Vec<(String, String)>,
+    /// Let requests go wrong, to test a client: lost-replies=20%, throttle=5% or slow=5%
+    #[arg(long, value_name = "KIND=PERCENT")]
+    chaos: Vec<Chaos>,
     /// Do not make the demo user
     #[arg(long)]
     no_demo: bool,
@@ -75,6 +79,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
         template,
         overrides: args.overrides.into_iter().collect(),
         elsewhere: args.elsewhere.into_iter().collect(),
+        chaos: Chaos::together(&args.chaos).map_err(CommandError::new)?,
         demo,
         clock: Clock::system(),
         log: Log::to(std::io::stderr()),

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::chaos::{Chaos, Misfortune, SLOWNESS};
 use super::event::{Arrival, payload_v2};
 use super::invoke::Invoke;
 use super::template::Cors;
@@ -42,14 +43,20 @@ pub struct Gateway {
 struct Api {
     routes: Vec<(String, String, Invoke)>,
     cors: Option<Cors>,
+    chaos: Chaos,
     requests: AtomicU64,
     clock: Clock,
 }
 
 impl Gateway {
     /// Serves routes (method or `ANY`, path, function) on a listener.
-    pub fn start(listener: TcpListener, routes: Vec<(String, String, Invoke)>, cors: Option<Cors>) -> Self {
-        let api = Api { routes, cors, requests: AtomicU64::new(0), clock: Clock::system() };
+    pub fn start(
+        listener: TcpListener,
+        routes: Vec<(String, String, Invoke)>,
+        cors: Option<Cors>,
+        chaos: Chaos,
+    ) -> Self {
+        let api = Api { routes, cors, chaos, requests: AtomicU64::new(0), clock: Clock::system() };
         let app = Router::new().fallback(serve).with_state(Arc::new(api));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
@@ -82,7 +89,7 @@ async fn serve(
     let request_id = format!("local-{:x}-{number}", api.clock.now().millis());
     let mut response = match api.cors.as_ref().and_then(|cors| preflight(cors, &parts)) {
         Some(response) => response,
-        None => api.integrate(&parts, body, peer, &request_id).await,
+        None => api.misfortune_or_answer(&parts, body, peer, &request_id).await,
     };
     if let Some(cors) = &api.cors {
         share(cors, &parts.headers, response.headers_mut());
@@ -94,6 +101,29 @@ async fn serve(
 }
 
 impl Api {
+    async fn misfortune_or_answer(
+        &self,
+        parts: &Parts,
+        body: Body,
+        peer: SocketAddr,
+        request_id: &str,
+    ) -> Response {
+        let misfortune = self.chaos.strike();
+        if misfortune == Some(Misfortune::Throttle) {
+            return own(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+        }
+        if misfortune == Some(Misfortune::Slow) {
+            tokio::time::sleep(SLOWNESS).await;
+        }
+        let mut response = self.integrate(parts, body, peer, request_id).await;
+        if misfortune == Some(Misfortune::LostReply) {
+            // A body that fails breaks the connection.
+            let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });
+            *response.body_mut() = Body::from_stream(broken);
+        }
+        response
+    }
+
     async fn integrate(&self, parts: &Parts, body: Body, peer: SocketAddr, request_id: &str) -> Response {
         let header_bytes: usize =
             parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();

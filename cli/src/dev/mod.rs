@@ -1,5 +1,6 @@
 //! `relatch dev`: everything on one machine, in one process.
 
+pub mod chaos;
 mod command;
 pub mod demo;
 pub mod engine;

@@ -12,6 +12,7 @@ use relatch::time::Clock;
 use relatch::{Config, Store};
 use tokio::net::TcpListener;
 
+use super::chaos::Chaos;
 use super::engine::{Engine, Storage};
 use super::gateway::Gateway;
 use super::invoke::{self, Invoke};
@@ -36,6 +37,8 @@ pub struct StackOptions {
     /// Functions, by the names of their binaries, that run behind an address of the Invoke
     /// API and not in this process.
     pub elsewhere: BTreeMap<String, String>,
+    /// What goes wrong on purpose.
+    pub chaos: Chaos,
     /// Whether to make the demo user.
     pub demo: bool,
     /// The clock of all functions.
@@ -98,7 +101,7 @@ impl Stack {
             .map_err(|error| StackError::Engine(error.to_string()))?;
         match Self::with_engine(&options, &template, &engine).await {
             Ok((environment, store, routes)) => {
-                let gateway = Gateway::start(gateway_listener, routes, template.cors.clone());
+                let gateway = Gateway::start(gateway_listener, routes, template.cors.clone(), options.chaos);
                 Ok(Self { gateway, engine, url, environment, store })
             }
             Err(error) => {

@@ -28,7 +28,7 @@ async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
     .map(|(method, path, invoke)| (method.to_owned(), path.to_owned(), invoke));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (Gateway::start(listener, routes.into(), cors), address)
+    (Gateway::start(listener, routes.into(), cors, Chaos::default()), address)
 }
 
 /// Sends raw HTTP and reads the whole answer.
