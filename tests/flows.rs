@@ -198,6 +198,20 @@ async fn after_a_sign_out_no_refresh_succeeds() {
 }
 
 #[tokio::test]
+async fn a_user_sees_where_they_are_signed_in_and_ends_it() {
+    let client = deployment();
+    let (lost, mine) = (client.sign_in().await, client.sign_in().await);
+    let token = mine.access_token();
+    let sid = claims(&lost.access_token())["sid"].as_str().unwrap().to_owned();
+    let listed = client.sessions("GET", "", &token).await;
+    assert!(listed.text.contains(&sid), "{listed:?}");
+    assert_eq!(client.sessions("DELETE", &format!("/{sid}"), &token).await.status, 204);
+    client.refresh(&lost.refresh_token()).await.expect_error(400, "invalid_grant");
+    client.sessions("GET", "", &lost.access_token()).await.expect_error(401, "invalid_token");
+    assert_eq!(client.refresh(&mine.refresh_token()).await.status, 200);
+}
+
+#[tokio::test]
 async fn tokens_are_not_read_from_the_query() {
     let client = deployment();
     let token = client.sign_in().await;
