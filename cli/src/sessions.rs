@@ -9,8 +9,8 @@ use relatch::user::User;
 
 use crate::CommandError;
 use crate::output::print;
-use crate::target::{Connected, Target};
-use crate::users::email;
+use crate::target::Connected;
+use crate::users::Named;
 
 /// The flags of `relatch sessions`.
 #[derive(clap::Args, Debug)]
@@ -25,15 +25,6 @@ enum Command {
     List(Named),
     /// End all sessions of a user
     End(Named),
-}
-
-#[derive(clap::Args, Debug)]
-struct Named {
-    /// The email that the user signs in with
-    #[arg(value_parser = email)]
-    email: Email,
-    #[command(flatten)]
-    target: Target,
 }
 
 /// Runs a command on sessions.

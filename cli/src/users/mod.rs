@@ -58,13 +58,14 @@ enum Command {
     },
 }
 
+/// A user of a deployment.
 #[derive(clap::Args, Debug)]
-struct Named {
+pub(crate) struct Named {
     /// The email that the user signs in with
     #[arg(value_parser = email)]
-    email: Email,
+    pub(crate) email: Email,
     #[command(flatten)]
-    target: Target,
+    pub(crate) target: Target,
 }
 
 #[derive(clap::Args, Debug)]
@@ -75,8 +76,7 @@ struct WithPassword {
     password: PasswordArgs,
 }
 
-/// Reads an email given on the command line.
-pub(crate) fn email(text: &str) -> Result<Email, String> {
+fn email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|error| error.to_string())
 }
 
