@@ -51,7 +51,7 @@ fn every_test_that_security_md_names_exists() {
             continue;
         };
         count += 1;
-        let forms = [format!("fn {name}("), format!("def {name}("), format!("    {name}: |")];
+        let forms = [format!("fn {name}("), format!("def {name}("), format!("\n    {name}: ")];
         assert!(forms.iter().any(|form| sources.contains(form)), "there is no test {cell}");
     }
     assert!(count > 150, "{count}");

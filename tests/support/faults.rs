@@ -1,6 +1,8 @@
 //! A database that fails on demand: a proxy in front of the engine, so that the SDK's
 //! own deadlines and retries run.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -34,6 +36,9 @@ struct Proxy {
     http: reqwest::Client,
     upstream: String,
     plan: Mutex<Option<Plan>>,
+    /// The faults of the next calls, counted from 0 since they were planned.
+    by_number: Mutex<(usize, BTreeMap<usize, Fault>)>,
+    injected: AtomicUsize,
     calls: Mutex<Vec<String>>,
 }
 
@@ -51,6 +56,8 @@ impl FaultyDatabase {
             http: reqwest::Client::new(),
             upstream: upstream.to_owned(),
             plan: Mutex::default(),
+            by_number: Mutex::default(),
+            injected: AtomicUsize::new(0),
             calls: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -75,6 +82,16 @@ impl FaultyDatabase {
         *self.proxy.plan.lock().unwrap() = Some(Plan { operation, fault, spared, times });
     }
 
+    /// Lets calls fail by their number, counted from 0 from now on, whatever they ask for.
+    pub fn fail_calls(&self, faults: impl IntoIterator<Item = (usize, Fault)>) {
+        *self.proxy.by_number.lock().unwrap() = (0, faults.into_iter().collect());
+    }
+
+    /// How many calls failed so far.
+    pub fn injected(&self) -> usize {
+        self.proxy.injected.load(Ordering::SeqCst)
+    }
+
     /// The operations called since the last time this was asked.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.proxy.calls.lock().unwrap())
@@ -84,6 +101,19 @@ impl FaultyDatabase {
 impl Proxy {
     /// The fault of this call, if it is one that fails.
     fn fault(&self, operation: &str) -> Option<Fault> {
+        let fault = self.fault_by_number().or_else(|| self.fault_by_operation(operation));
+        self.injected.fetch_add(usize::from(fault.is_some()), Ordering::SeqCst);
+        fault
+    }
+
+    fn fault_by_number(&self) -> Option<Fault> {
+        let mut by_number = self.by_number.lock().unwrap();
+        let number = by_number.0;
+        by_number.0 += 1;
+        by_number.1.remove(&number)
+    }
+
+    fn fault_by_operation(&self, operation: &str) -> Option<Fault> {
         let mut plan = self.plan.lock().unwrap();
         let due = plan.as_mut().filter(|plan| plan.operation == operation && plan.times > 0)?;
         if due.spared > 0 {
@@ -111,8 +141,9 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     headers.remove("host");
     let answer = proxy.http.post(&proxy.upstream).headers(headers).body(body).send().await.unwrap();
     if fault == Some(Fault::LostReply) {
-        // The connection is closed in the middle of the answer.
-        panic!("the reply is lost");
+        // A body that fails breaks the connection.
+        let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("lost")) });
+        return Response::new(Body::from_stream(broken));
     }
     let mut response = Response::builder().status(answer.status());
     *response.headers_mut().unwrap() = answer.headers().clone();
