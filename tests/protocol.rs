@@ -1,7 +1,10 @@
 //! The refresh protocol through HTTP, row by row, with the clock in hand.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::join_all;
 use relatch::telemetry::Log;
 use relatch::time::Timestamp;
 use relatch::token::{Purpose, RefreshClaims, sign};
@@ -119,6 +122,25 @@ async fn an_access_token_that_expired_is_401_and_a_refresh_mends_it() {
     it.client.user_info(&first.access_token()).await.expect_error(401, "invalid_token");
     let next = it.refresh(&first.refresh_token()).await;
     assert_eq!(it.client.user_info(&next.access_token()).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_refresh_at_once_there_is_one_successor() {
+    for count in [2, 50, 500] {
+        let it = sign_in().await;
+        // A client asks again on 503, which is what an engine on a busy machine comes to.
+        let persist = async || loop {
+            let answer = it.refresh(&it.token).await;
+            if answer.status != 503 {
+                return answer;
+            }
+        };
+        let answers = join_all((0..count).map(|_| persist())).await;
+        let successors: BTreeSet<String> = answers.iter().map(Answer::refresh_token).collect();
+        assert_eq!((answers.len(), successors.len()), (count, 1));
+        let item = it.stack.item(&it.session).await.unwrap();
+        assert_eq!(item["gen"], AttributeValue::N("1".to_owned()));
+    }
 }
 
 // ------------------------------------------------------------------ same

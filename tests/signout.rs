@@ -1,6 +1,9 @@
 //! Ending sessions: `POST /signout` and `POST /revoke`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use relatch_tests::{Answer, Client, Fault, FaultyDatabase, ItemKey, TestStack, claims};
 use serde_json::json;
@@ -148,6 +151,33 @@ async fn everywhere_is_true_or_false() {
         client.post("/signout", &body).await.expect_error(400, "invalid_request");
     }
     assert_eq!(client.refresh(&token).await.status, 200);
+}
+
+/// Whoever starts to refresh after the answer gets nothing: a thousand races.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_refresh_that_starts_after_a_sign_out_succeeds() {
+    let (_stack, client) = start().await;
+    for round in 0..25 {
+        let token = client.sign_in().await.refresh_token();
+        let is_out = Arc::new(AtomicBool::new(false));
+        let racing = (0..8).map(|_| {
+            let (client, token, is_out) = (client.clone(), token.clone(), Arc::clone(&is_out));
+            tokio::spawn(async move {
+                for _ in 0..5 {
+                    let was_out = is_out.load(Ordering::SeqCst);
+                    let status = client.refresh(&token).await.status;
+                    assert!(status == 400 || (status == 200 && !was_out), "{status} {was_out}");
+                }
+            })
+        });
+        let racing: Vec<_> = racing.collect();
+        expect_nothing(&client.sign_out(&token, round % 2 == 0).await);
+        is_out.store(true, Ordering::SeqCst);
+        for task in racing {
+            task.await.unwrap();
+        }
+        client.refresh(&token).await.expect_error(400, "invalid_grant");
+    }
 }
 
 /// An answer that says that the session is ended is given only when it is.

@@ -343,6 +343,17 @@ mod tests {
     }
 
     #[test]
+    fn each_refusal_says_why() {
+        let texts = [InvalidHash::Malformed, InvalidHash::Version2x, InvalidHash::Cost].map(|why| why.to_string());
+        assert!(
+            texts[0].contains("not a bcrypt hash") && texts[1].contains("$2x$") && texts[2].contains("4 to 31")
+        );
+        assert_eq!(PasswordRule::TooShort.to_string(), "a password has at least 8 characters");
+        assert_eq!(PasswordRule::TooLong.to_string(), "a password has at most 72 bytes");
+        assert_eq!(PasswordRule::Nul.to_string(), "a password has no NUL character");
+    }
+
+    #[test]
     fn nothing_shows_in_debug() {
         assert_eq!(format!("{:?}", hash_of("secret", 4)), "PasswordHash(cost 4)");
         assert_eq!(format!("{:?}", NewPassword::parse("correct horse").unwrap()), "NewPassword(Secret(…))");

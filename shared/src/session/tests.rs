@@ -207,6 +207,24 @@ fn the_session_id_is_the_cut_digest_of_the_secret() {
 }
 
 #[test]
+fn a_retry_key_is_stored_as_the_digest_of_secret_and_key() {
+    // printf 'AAAAAAAAAAAAAAAAkey' | openssl dgst -sha256 -binary | basenc --base64url | tr -d =
+    let stored = SessionSecret([b'A'; 16]).retry_key_digest(b"key");
+    assert_eq!(stored.as_str(), "L-zZni8LoGiL8zG7-BlJ8JSrPme9xpJO0AHPf5ZuJlU");
+    assert_eq!(RetryKeyDigest::from_stored(stored.as_str().to_owned()), stored);
+}
+
+#[test]
+fn the_form_of_a_session_id() {
+    for good in ["A".repeat(22), "az09-_AZ-_az09-_AZ-_az".to_owned()] {
+        assert_eq!(SessionId::parse(&good).map(|id| id.as_str().to_owned()), Some(good));
+    }
+    for bad in [String::new(), "A".repeat(21), "A".repeat(23), format!("{}+", "A".repeat(21)), "é".repeat(11)] {
+        assert_eq!(SessionId::parse(&bad), None, "{bad:?}");
+    }
+}
+
+#[test]
 fn a_secret_has_one_text() {
     let secret = SessionSecret::from_random([9; 16]);
     assert_eq!(SessionSecret::parse(&secret.expose()), Some(secret.clone()));
@@ -219,7 +237,9 @@ fn a_secret_has_one_text() {
 #[test]
 fn the_form_of_an_idempotency_key() {
     for good in ["A".repeat(22), "a-_0".repeat(16), "550e8400-e29b-41d4-a716-446655440000".to_owned()] {
-        assert!(IdempotencyKey::parse(&good).is_some(), "{good}");
+        let key = IdempotencyKey::parse(&good).unwrap();
+        assert_eq!(key.as_bytes(), good.as_bytes());
+        assert_eq!(format!("{key:?}"), "IdempotencyKey(…)");
     }
     for bad in [String::new(), "A".repeat(21), "A".repeat(65), format!("{} ", "A".repeat(22)), "ä".repeat(22)] {
         assert!(IdempotencyKey::parse(&bad).is_none(), "{bad:?}");
