@@ -305,9 +305,10 @@ impl Window {
     }
 
     /// Whether a token issued at `issued_at` (whole seconds, so never later than the
-    /// rotation that made it) surely belongs to a rotation within the window.
+    /// rotation that made it) surely belongs to a rotation within the window. Never so
+    /// without a window, also where a slow clock makes the token one of the future.
     pub fn surely_contains(self, issued_at: Timestamp, now: Timestamp) -> bool {
-        now < issued_at.plus_seconds(self.seconds)
+        !self.is_strict() && now < issued_at.plus_seconds(self.seconds)
     }
 
     fn millis(self) -> i64 {

@@ -201,6 +201,14 @@ fn without_a_window_only_the_requests_own_key_is_a_retry() {
 }
 
 #[test]
+fn only_a_window_of_zero_is_strict() {
+    assert!(Window::from_seconds(0).is_strict() && Window::from_seconds(-1).is_strict());
+    assert!(!Window::from_seconds(1).is_strict());
+    assert_eq!(Window::from_seconds(0).latest_rotation_before(ROTATED_AT), None);
+    assert_eq!(Window::from_seconds(W).latest_rotation_before(ROTATED_AT), Some(ROTATED_AT.minus_seconds(W)));
+}
+
+#[test]
 fn the_session_id_is_the_cut_digest_of_the_secret() {
     // printf 'AAAAAAAAAAAAAAAA' | openssl dgst -sha256 -binary | basenc --base64url | cut -c1-22
     assert_eq!(SessionSecret([b'A'; 16]).session_id().as_str(), "mRIE-6K2IW1HYoLTdauI0g");
@@ -252,7 +260,9 @@ fn a_token_that_surely_cannot_rotate_yet() {
     let issued_at = Timestamp::from_seconds(ROTATED_AT.seconds());
     assert!(window.surely_contains(issued_at, issued_at.plus_seconds(W - 1)));
     assert!(!window.surely_contains(issued_at, issued_at.plus_seconds(W)));
-    assert!(!Window::from_seconds(0).surely_contains(issued_at, issued_at));
+    for behind in [0, 2] {
+        assert!(!Window::from_seconds(0).surely_contains(issued_at, issued_at.minus_seconds(behind)));
+    }
 }
 
 #[test]
