@@ -416,40 +416,75 @@ async fn a_token_from_a_clock_far_ahead_is_refused_and_revokes_nothing() {
     assert_eq!(it.refresh(&first).await.status, 200);
 }
 
-#[tokio::test]
-async fn theft_is_seen_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = ManualClock::starting_now();
-    let start = || {
-        let (keys_file, source) = (folder.path().join("keys.json"), clock.clone());
-        Stack::start(StackOptions {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            dynamodb: "127.0.0.1:0".parse().unwrap(),
-            storage: Storage::Folder(folder.path().to_owned()),
-            keys_file,
-            template: include_str!("../template.yaml").to_owned(),
-            overrides: [
-                ("BCRYPT_COST".to_owned(), "4".to_owned()),
-                ("TOKEN_ISSUER".to_owned(), "https://auth.example.com".to_owned()),
-            ]
-            .into(),
-            elsewhere: [].into(),
-            chaos: Chaos::default(),
-            demo: true,
-            clock: source.clock(),
-            log: Log::to(std::io::sink()),
-        })
-    };
-    let stack = start().await.unwrap();
+/// Starts a stack on a folder, as after a deploy or a crash.
+async fn start_on(folder: &tempfile::TempDir, clock: &ManualClock) -> (Stack, Client) {
+    let stack = Stack::start(StackOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        dynamodb: "127.0.0.1:0".parse().unwrap(),
+        storage: Storage::Folder(folder.path().to_owned()),
+        keys_file: folder.path().join("keys.json"),
+        template: include_str!("../template.yaml").to_owned(),
+        overrides: [
+            ("BCRYPT_COST".to_owned(), "4".to_owned()),
+            ("TOKEN_ISSUER".to_owned(), "https://auth.example.com".to_owned()),
+        ]
+        .into(),
+        elsewhere: [].into(),
+        chaos: Chaos::default(),
+        demo: true,
+        clock: clock.clock(),
+        log: Log::to(std::io::sink()),
+    });
+    let stack = stack.await.unwrap();
     let client = Client::new(stack.url(), demo::EMAIL, demo::PASSWORD);
-    let token = client.sign_in().await.refresh_token();
-    let first = client.refresh(&token).await.refresh_token();
-    stack.stop().await;
-    clock.advance_millis(W);
+    (stack, client)
+}
 
-    let stack = start().await.unwrap();
-    let client = Client::new(stack.url(), demo::EMAIL, demo::PASSWORD);
-    client.refresh(&token).await.expect_error(400, "invalid_grant");
-    client.refresh(&first).await.expect_error(400, "invalid_grant");
+/// All state is in the tables: nothing is lost or forgotten between any two steps.
+#[tokio::test]
+async fn a_restart_between_every_two_steps_changes_nothing() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), ManualClock::starting_now());
+    let refresh = async |token: &str, key: Option<&str>| {
+        let (stack, client) = start_on(&folder, &clock).await;
+        let answer = match key {
+            Some(key) => client.refresh_with_key(token, key).await,
+            None => client.refresh(token).await,
+        };
+        stack.stop().await;
+        answer
+    };
+    let (stack, client) = start_on(&folder, &clock).await;
+    let token = client.sign_in().await.refresh_token();
     stack.stop().await;
+    let first = refresh(&token, Some(KEY)).await.refresh_token();
+    assert_eq!(refresh(&token, None).await.refresh_token(), first, "a retry");
+    assert_eq!(refresh(&first, None).await.refresh_token(), first, "the same");
+    clock.advance_millis(W);
+    assert_eq!(refresh(&token, Some(KEY)).await.refresh_token(), first, "a retry with the key");
+    let second = refresh(&first, None).await.refresh_token();
+    assert_eq!(generation(&second), 2);
+    refresh(&token, Some(KEY)).await.expect_error(400, "invalid_grant");
+    refresh(&second, None).await.expect_error(400, "invalid_grant");
+}
+
+/// A table that is restored to an earlier time: newer tokens end their sessions, older ones
+/// go on from where the table is.
+#[tokio::test]
+async fn a_restored_session_goes_on_with_the_token_of_its_time() {
+    for is_newer_presented in [true, false] {
+        let it = sign_in().await;
+        let first = it.rotate(&it.token).await;
+        let backup = it.stack.item(&it.session).await.unwrap();
+        let second = it.rotate(&first).await;
+        for (name, value) in backup {
+            it.stack.set(&it.session, &name, value).await;
+        }
+        if is_newer_presented {
+            it.refresh(&second).await.expect_error(400, "invalid_grant");
+            it.refresh(&first).await.expect_error(400, "invalid_grant");
+            it.expect_logged("refresh_token_from_the_future", "alarm");
+        } else {
+            assert_eq!(generation(&it.refresh(&first).await.refresh_token()), 2);
+        }
+    }
 }

@@ -144,6 +144,7 @@ mod tests {
         let mut keys = StoredKeys::default();
         assert_eq!(keys.add(Purpose::Access, Algorithm::HS256, NOW), Err(GenerateError));
         assert_eq!(keys.add(Purpose::Refresh, Algorithm::RS256, NOW), Err(GenerateError));
+        assert_eq!(GenerateError.to_string(), "the key could not be generated");
         assert!(keys.list(NOW).is_empty());
     }
 

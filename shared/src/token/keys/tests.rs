@@ -113,6 +113,23 @@ fn a_key_id_has_a_form_and_is_there_once_for_a_purpose() {
 }
 
 #[test]
+fn algorithms_have_their_registered_names() {
+    let all = [
+        (Algorithm::RS256, "RS256"),
+        (Algorithm::ES256, "ES256"),
+        (Algorithm::EdDSA, "EdDSA"),
+        (Algorithm::HS256, "HS256"),
+    ];
+    for (algorithm, name) in all {
+        assert_eq!(algorithm.name(), name);
+        assert_eq!(serde_json::to_value(algorithm).unwrap(), name);
+    }
+    let set = |algorithm| changed(access(algorithm), &[]).unwrap();
+    let both = set(Algorithm::RS256).merged(set(Algorithm::ES256)).merged(set(Algorithm::RS256));
+    assert_eq!(both.public().algorithms(), ["ES256", "RS256"]);
+}
+
+#[test]
 fn the_public_half_has_no_private_member() {
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
         let set = access(algorithm);
