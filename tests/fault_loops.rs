@@ -1,19 +1,41 @@
 //! Every call that a route makes to the database fails once, in every way, alone, three
-//! times in a row and in pairs. Whatever happens, the answer is the good one or 503, and the
+//! times in a row and in pairs, under the real SDK with its deadlines in milliseconds: it is
+//! refused, broken off, not answered, held back until after the SDK has sent it again, or
+//! done and not answered, or too late. Whatever happens, the answer is the good one or 503, and the
 //! same request again succeeds: no fault of ours signs anybody out, opens a second branch of
 //! a session, or says that a session is ended when it is not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the figures, for whoever asks with --nocapture")]
 
+use std::time::Duration;
+
+use relatch::config::Deadlines;
 use relatch::lambda::Handler;
 use relatch_tests::{Client, Fault, FaultyDatabase, TestStack, claims};
 use serde_json::{Value, json};
 
-const FAULTS: [Fault; 3] = [
+const FAULTS: [Fault; 7] = [
     Fault::LostReply,
     Fault::Error("ProvisionedThroughputExceededException", 400),
     Fault::Error("InternalServerError", 500),
+    Fault::Silence,
+    Fault::Broken,
+    Fault::Delayed(LATE),
+    Fault::LateReply(LATE),
 ];
+
+/// Those that differ most, for pairs.
+const IN_PAIRS: [Fault; 3] =
+    [Fault::LostReply, Fault::Error("ProvisionedThroughputExceededException", 400), Fault::Delayed(LATE)];
+
+const DEADLINES: Deadlines = Deadlines {
+    attempt: Duration::from_millis(300),
+    operation: Duration::from_millis(1000),
+    first_pause: Duration::from_millis(5),
+};
+
+/// Longer than an attempt waits.
+const LATE: Duration = Duration::from_millis(400);
 
 /// What is asked for, of a user with two sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +116,8 @@ impl Scene {
     }
 
     async fn call<H: Handler>(&self, method: &str, path: &str, body: &Value) -> (u64, Value) {
-        let function = self.stack.function::<H>(&[("AWS_ENDPOINT_URL_DYNAMODB", self.database.url())]);
+        let settings = [("AWS_ENDPOINT_URL_DYNAMODB", self.database.url())];
+        let function = self.stack.function_with::<H>(&settings, DEADLINES);
         let event = json!({
             "version": "2.0", "routeKey": "$default", "rawPath": path,
             "headers": {"content-type": "application/json", "authorization": format!("Bearer {}", self.access)},
@@ -145,6 +168,8 @@ async fn run(request: Request, faults: Vec<(usize, Fault)>) -> usize {
     let scene = Scene::set(request).await;
     scene.database.fail_calls(faults.clone());
     let answer = scene.ask(request).await;
+    // What was held back is done now, after the answer.
+    scene.database.settle().await;
     if answer.0 == 503 {
         assert_eq!(answer.1["error"], "temporarily_unavailable", "{request:?} {faults:?}");
     } else {
@@ -178,7 +203,9 @@ async fn fail_every_call(request: Request) {
         for fault in FAULTS {
             runs.push(vec![(number, fault.clone())]);
             runs.push((number..number + 3).map(|number| (number, fault.clone())).collect());
-            for other in FAULTS {
+        }
+        for fault in IN_PAIRS {
+            for other in IN_PAIRS {
                 // A call that fails is made again, so there is one more to fail.
                 for second in number + 1..=count {
                     runs.push(vec![(number, fault.clone()), (second, other.clone())]);
@@ -187,7 +214,7 @@ async fn fail_every_call(request: Request) {
         }
     }
     let (mut injected, total) = (0, runs.len());
-    for some in runs.chunks(8) {
+    for some in runs.chunks(16) {
         let some = some.iter().map(|faults| run(request, faults.clone()));
         injected += futures_util::future::join_all(some).await.into_iter().sum::<usize>();
     }

@@ -1,7 +1,5 @@
 //! The AWS clients of a function: explicit region, credentials and deadlines.
 
-use std::time::Duration;
-
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -9,30 +7,20 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::config::Aws;
+use crate::config::{Aws, Deadlines};
 
-/// Deadlines nest: one attempt 1 s < the whole operation 3 s < the function 10 s <
-/// the API 30 s. Otherwise the outer one cuts the inner off, and a write may have
-/// happened that nobody hears of.
-const ATTEMPT: Duration = Duration::from_secs(1);
-const OPERATION: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
 
 /// The deadlines and retries of every call to AWS.
-fn with_deadlines(settings: &SdkConfig) -> SdkConfig {
-    settings
-        .to_builder()
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(ATTEMPT)
-                .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(OPERATION)
-                .build(),
-        )
-        .retry_config(
-            RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(Duration::from_millis(50)),
-        )
-        .build()
+fn with_deadlines(settings: &SdkConfig, deadlines: Deadlines) -> SdkConfig {
+    let Deadlines { attempt, operation, first_pause } = deadlines;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(attempt)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(first_pause);
+    settings.to_builder().timeout_config(timeouts).retry_config(retries).build()
 }
 
 fn settings(aws: &Aws, endpoint: Option<&String>) -> SdkConfig {
@@ -48,7 +36,7 @@ fn settings(aws: &Aws, endpoint: Option<&String>) -> SdkConfig {
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials));
     builder.set_endpoint_url(endpoint.cloned());
-    with_deadlines(&builder.build())
+    with_deadlines(&builder.build(), aws.deadlines)
 }
 
 /// A client for DynamoDB.

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::secret::Secret;
 
@@ -75,6 +76,31 @@ pub struct Aws {
     pub dynamodb_endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, or `AWS_ENDPOINT_URL`.
     pub secrets_endpoint: Option<String>,
+    /// How long calls may take; no variable sets it.
+    pub deadlines: Deadlines,
+}
+
+/// How long a call to AWS may take. Deadlines nest: one attempt < the whole operation <
+/// the answer (9 s) < the function (10 s) < the API (30 s). Otherwise the outer one cuts
+/// the inner off, and a write may have happened that nobody hears of.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// Of one attempt.
+    pub attempt: Duration,
+    /// Of the operation with all its attempts.
+    pub operation: Duration,
+    /// The first pause before another attempt; each one is longer and drawn at random.
+    pub first_pause: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(1),
+            operation: Duration::from_secs(3),
+            first_pause: Duration::from_millis(50),
+        }
+    }
 }
 
 /// Where the functions run; decides the lowest bcrypt cost that is accepted.
@@ -300,6 +326,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             session_token: self.optional("AWS_SESSION_TOKEN").map(Secret::new),
             dynamodb_endpoint: self.optional("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| everywhere.clone()),
             secrets_endpoint: self.optional("AWS_ENDPOINT_URL_SECRETS_MANAGER").or(everywhere),
+            deadlines: Deadlines::default(),
         }
     }
 }

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use tokio::net::TcpListener;
 
 /// What happens to a call.
@@ -20,6 +21,12 @@ pub enum Fault {
     Error(&'static str, u16),
     /// It is never answered, and nothing is done.
     Silence,
+    /// The connection breaks, and nothing is done: a socket that had died.
+    Broken,
+    /// It is held back for so long, then done; by then nobody waits for the answer.
+    Delayed(Duration),
+    /// It is done at once, and the answer held back for so long.
+    LateReply(Duration),
 }
 
 /// Which calls fail, how, and how often still.
@@ -39,6 +46,8 @@ struct Proxy {
     /// The faults of the next calls, counted from 0 since they were planned.
     by_number: Mutex<(usize, BTreeMap<usize, Fault>)>,
     injected: AtomicUsize,
+    /// Calls that are held back now.
+    held: AtomicUsize,
     calls: Mutex<Vec<String>>,
 }
 
@@ -58,6 +67,7 @@ impl FaultyDatabase {
             plan: Mutex::default(),
             by_number: Mutex::default(),
             injected: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             calls: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -90,6 +100,13 @@ impl FaultyDatabase {
     /// How many calls failed so far.
     pub fn injected(&self) -> usize {
         self.proxy.injected.load(Ordering::SeqCst)
+    }
+
+    /// Waits until every call that was held back is done.
+    pub async fn settle(&self) {
+        while self.proxy.held.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// The operations called since the last time this was asked.
@@ -131,23 +148,55 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let target = parts.headers.get("x-amz-target").map_or("", |target| target.to_str().unwrap());
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     proxy.calls.lock().unwrap().push(operation.clone());
-    let fault = proxy.fault(&operation);
-    match fault {
-        Some(Fault::Error(code, status)) => return refusal(code, status),
+    let call = Call { headers: parts.headers, body };
+    match proxy.fault(&operation) {
+        None => call.hand_on(&proxy).await,
+        Some(Fault::Error(code, status)) => refusal(code, status),
         Some(Fault::Silence) => std::future::pending().await,
-        Some(Fault::LostReply) | None => {}
+        Some(Fault::Broken) => broken(),
+        Some(Fault::LostReply) => {
+            call.hand_on(&proxy).await;
+            broken()
+        }
+        Some(Fault::LateReply(by)) => {
+            let answer = call.hand_on(&proxy).await;
+            tokio::time::sleep(by).await;
+            answer
+        }
+        Some(Fault::Delayed(by)) => {
+            // In a task of its own: it goes on when the caller has hung up.
+            proxy.held.fetch_add(1, Ordering::SeqCst);
+            let held = tokio::spawn(async move {
+                tokio::time::sleep(by).await;
+                let answer = call.hand_on(&proxy).await;
+                proxy.held.fetch_sub(1, Ordering::SeqCst);
+                answer
+            });
+            held.await.unwrap()
+        }
     }
-    let mut headers = parts.headers;
-    headers.remove("host");
-    let answer = proxy.http.post(&proxy.upstream).headers(headers).body(body).send().await.unwrap();
-    if fault == Some(Fault::LostReply) {
-        // A body that fails breaks the connection.
-        let broken = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("lost")) });
-        return Response::new(Body::from_stream(broken));
+}
+
+/// A call on its way to the database.
+struct Call {
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Call {
+    async fn hand_on(mut self, proxy: &Proxy) -> Response<Body> {
+        self.headers.remove("host");
+        let answer = proxy.http.post(&proxy.upstream).headers(self.headers).body(self.body).send().await.unwrap();
+        let mut response = Response::builder().status(answer.status());
+        *response.headers_mut().unwrap() = answer.headers().clone();
+        response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
     }
-    let mut response = Response::builder().status(answer.status());
-    *response.headers_mut().unwrap() = answer.headers().clone();
-    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+}
+
+/// A body that fails breaks the connection.
+fn broken() -> Response<Body> {
+    let body = futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("lost")) });
+    Response::new(Body::from_stream(body))
 }
 
 fn refusal(code: &str, status: u16) -> Response<Body> {

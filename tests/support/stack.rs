@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
-use relatch::config::{Config, Place};
+use relatch::config::{Config, Deadlines, Place};
 use relatch::lambda::{Function, Handler};
 use relatch::telemetry::Log;
 use relatch::time::{Clock, Timestamp};
@@ -100,9 +100,18 @@ impl TestStack {
 
     /// One of its functions, as Lambda would run it, with some variables of its own.
     pub fn function<H: Handler>(&self, settings: &[(&str, &str)]) -> Function<H> {
+        self.function_with(settings, Deadlines::default())
+    }
+
+    /// The same, with other deadlines of its calls to AWS.
+    pub fn function_with<H: Handler>(&self, settings: &[(&str, &str)], deadlines: Deadlines) -> Function<H> {
         let mut environment = self.stack.environment().clone();
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned());
+        let config = config.map(|mut config| {
+            config.aws.deadlines = deadlines;
+            config
+        });
         Function::new(config, self.clock.clock(), Log::to(self.log.clone()))
     }
 
