@@ -9,11 +9,13 @@
 mod client;
 mod faults;
 mod invoke;
+mod runtime;
 mod secrets;
 mod stack;
 
 pub use client::{Answer, Client, claims};
 pub use faults::{Fault, FaultyDatabase};
 pub use invoke::InvokeAddress;
+pub use runtime::RuntimeApi;
 pub use secrets::SecretsManager;
 pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};
