@@ -2,6 +2,7 @@
 //! one on which a client throws its tokens away, and the same request again succeeds.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
 use relatch_tests::{Fault, FaultyDatabase, ItemKey, TestStack, claims};
@@ -175,13 +176,23 @@ async fn a_revoke_that_cannot_be_written_is_503_until_it_can() {
 async fn a_broken_item_is_500_and_revokes_nothing() {
     let it = Faulty::start(&[]).await;
     let answer = it.sign_in().await;
-    let session = ItemKey::session_of(answer.body["access_token"].as_str().unwrap());
-    let token = answer.token();
-    let good = it.stack.item(&session).await.unwrap()["epoch"].clone();
-    it.stack.set(&session, "epoch", aws_sdk_dynamodb::types::AttributeValue::S("x".to_owned())).await;
-    assert_eq!(it.refresh(&token).await.status, 500);
-    it.stack.set(&session, "epoch", good).await;
-    assert_eq!(it.refresh(&token).await.status, 200);
+    let access = answer.body["access_token"].as_str().unwrap();
+    let (session, user) = (ItemKey::session_of(access), ItemKey::user_of(access));
+    let token = it.refresh(&answer.token()).await.token();
+    for key in [&session, &user] {
+        for (name, good) in it.stack.item(key).await.unwrap() {
+            if ["pk", "sk", "ttl"].contains(&name.as_str()) {
+                continue;
+            }
+            for wrong in [AttributeValue::Bool(true), AttributeValue::L(Vec::new())] {
+                it.stack.set(key, &name, wrong).await;
+                assert_eq!(it.refresh(&token).await.status, 500, "{name}");
+            }
+            it.stack.set(key, &name, good).await;
+            assert_eq!(it.refresh(&token).await.status, 200, "{name}");
+        }
+    }
+    assert!(it.stack.log().contains("is missing or wrong"));
 }
 
 #[tokio::test]

@@ -112,6 +112,49 @@ fn a_key_id_has_a_form_and_is_there_once_for_a_purpose() {
     assert!(KeySet::parse(&twice.to_string()).is_ok());
 }
 
+/// RFC 4231 §4.7.
+#[test]
+fn a_mac_is_hmac_sha_256() {
+    let set = changed(symmetric(), &[("k", json!(encoding::encode([0xaa; 131])))]).unwrap();
+    let key = set.signing_key(Purpose::Refresh, NOW).unwrap();
+    let mac = key.mac(b"Test Using Larger Than Block-Size Key - Hash Key First").unwrap();
+    assert_eq!(mac[..6], [0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0]);
+    assert_eq!(mac[26..], [0x04, 0x0f, 0x0e, 0xe3, 0x7f, 0x54]);
+    let pair = changed(access(Algorithm::ES256), &[]).unwrap();
+    assert_eq!(pair.signing_key(Purpose::Access, NOW).unwrap().mac(b"x"), None);
+}
+
+#[test]
+fn the_oldest_key_of_a_purpose_stays_the_same() {
+    let mut keys = StoredKeys::default();
+    keys.add(Purpose::Refresh, Algorithm::HS256, NOW.minus_seconds(99)).unwrap();
+    let newer = keys.add(Purpose::Attempts, Algorithm::HS256, NOW).unwrap();
+    let oldest = keys.add(Purpose::Attempts, Algorithm::HS256, NOW.minus_seconds(9)).unwrap();
+    let set = KeySet::parse(keys.to_text().unwrap().expose()).unwrap();
+    assert_eq!(set.oldest_key(Purpose::Attempts).map(Key::kid), Some(oldest.as_str()));
+    assert_eq!(set.signing_key(Purpose::Attempts, NOW).map(Key::kid), Some(newer.as_str()));
+    assert!(set.oldest_key(Purpose::Access).is_none());
+    assert_eq!(set.purposes().collect::<Vec<_>>(), [Purpose::Refresh, Purpose::Attempts, Purpose::Attempts]);
+    assert_eq!(
+        format!("{:?}", set.oldest_key(Purpose::Attempts).unwrap()),
+        format!("Key(Attempts HS256 {oldest})")
+    );
+}
+
+#[test]
+fn each_refusal_says_what_is_wrong() {
+    let kid = || "the-kid".to_owned();
+    for (error, part) in [
+        (KeySetError::Malformed, "private JWK Set"),
+        (KeySetError::Empty, "no keys"),
+        (KeySetError::KeyId, "1 to 64"),
+        (KeySetError::Duplicate(kid()), "the-kid"),
+        (KeySetError::Unusable(kid()), "the-kid"),
+    ] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
 #[test]
 fn algorithms_have_their_registered_names() {
     let all = [
