@@ -141,11 +141,6 @@ impl Issuance {
         }
     }
 
-    /// The scope that access tokens carry, if any.
-    pub fn scope(&self) -> Option<&str> {
-        self.scope.as_deref()
-    }
-
     /// The claims of a new access token for a session.
     ///
     /// `random` gives the `jti` (16 bytes) and shortens the token's life by up to a
@@ -209,3 +204,6 @@ impl AccessClaims {
         SessionId::parse(&self.sid)
     }
 }
+
+#[cfg(test)]
+mod tests;
