@@ -280,6 +280,22 @@ fn every_claim_is_needed() {
 }
 
 #[test]
+fn the_longest_token_and_the_longest_life() {
+    for kind in [Access, Refresh] {
+        let padded = |bytes: usize| format!("{}{}", kind.good(), "A".repeat(bytes - kind.good().len()));
+        assert_eq!(kind.verify(&padded(MAX_TOKEN_BYTES)), Err(TokenError::Signature));
+        assert_eq!(kind.verify(&padded(MAX_TOKEN_BYTES + 1)), Err(TokenError::TooLong));
+        let longest = match kind {
+            Access => Config::MAX_ACCESS_TOKEN_TTL,
+            Refresh => Config::MAX_SESSION_AGE,
+        };
+        assert_eq!(kind.verify(&kind.with_claim("exp", json!(NOW + longest))), Ok(()));
+        assert_eq!(kind.verify(&kind.with_claim("exp", json!(NOW + longest + 1))), Err(TokenError::Lifetime));
+    }
+    assert_eq!(TokenError::TooLong.to_string(), "too_long");
+}
+
+#[test]
 fn a_token_of_one_kind_is_never_one_of_the_other() {
     assert_eq!(Refresh.verify(&Access.good()), Err(TokenError::Type));
     assert_eq!(Access.verify(&Refresh.good()), Err(TokenError::Type));
