@@ -16,6 +16,13 @@ const PASSING: [&str; 7] = [
     "TransactionInProgressException",
 ];
 
+/// Whether a write was refused by its own condition.
+pub(super) fn is_refused_by_condition<E: ProvideErrorMetadata>(
+    failure: &SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
+) -> bool {
+    failure_code(failure) == "ConditionalCheckFailedException"
+}
+
 /// Passing trouble is [`Error::Unavailable`]; what no retry mends (a missing table, a
 /// refused permission, an invalid request) is [`Error::Internal`].
 pub(super) fn classify<E: ProvideErrorMetadata>(

@@ -1,10 +1,9 @@
 //! The sessions' table.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::failure::classify;
+use super::failure::{classify, is_refused_by_condition};
 use super::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
 use super::{Store, schema};
 use crate::error::Error;
@@ -44,11 +43,7 @@ impl Store {
             .await;
         match put {
             Ok(_) => Ok(()),
-            Err(failure)
-                if failure.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
+            Err(failure) if is_refused_by_condition(&failure) => Ok(()),
             Err(failure) => Err(classify("sessions.put", &failure)),
         }
     }
@@ -182,13 +177,7 @@ impl Store {
             .await;
         match update {
             Ok(_) => Ok(()),
-            Err(failure)
-                if failure
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
+            Err(failure) if is_refused_by_condition(&failure) => Ok(()),
             Err(failure) => Err(classify("sessions.revoke", &failure)),
         }
     }

@@ -4,10 +4,9 @@ mod change;
 mod scan;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
-use super::failure::classify;
+use super::failure::{classify, is_refused_by_condition};
 use super::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
 use super::{Store, schema};
 use crate::email::Email;
@@ -99,13 +98,7 @@ impl Store {
             .await;
         match update {
             Ok(_) => Ok(()),
-            Err(failure)
-                if failure
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
+            Err(failure) if is_refused_by_condition(&failure) => Ok(()),
             Err(failure) => Err(classify("users.upgrade_hash", &failure)),
         }
     }

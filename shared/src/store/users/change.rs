@@ -2,13 +2,12 @@
 //! user's sessions raise the epoch in the same write.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
 
 use crate::email::Email;
 use crate::error::Error;
 use crate::password::PasswordHash;
-use crate::store::failure::classify;
+use crate::store::failure::{classify, is_refused_by_condition};
 use crate::store::item::{EXISTS, number, text};
 use crate::store::{Store, schema};
 use crate::time::Timestamp;
@@ -111,7 +110,7 @@ impl Store {
             .map(drop)
     }
 
-    /// Sets a user's status and epoch; false when the epoch is not the one that was seen.
+    /// Sets a user's status and epoch; false when one of them is not what was seen.
     async fn update_state(
         &self,
         what: &'static str,
@@ -136,13 +135,7 @@ impl Store {
             .await;
         match update {
             Ok(_) => Ok(true),
-            Err(failure)
-                if failure
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
+            Err(failure) if is_refused_by_condition(&failure) => Ok(false),
             Err(failure) => Err(classify(what, &failure)),
         }
     }
