@@ -37,7 +37,7 @@ async fn neither_log_nor_table_shows_a_secret() {
     assert_eq!(client.refresh(&token).await.status, 500);
 
     let log = stack.log();
-    assert!(log.contains("refresh_token_reuse") && log.contains("failure"), "{log}");
+    assert!(log.contains("refresh_reuse") && log.contains("failed"), "{log}");
     let keys = std::fs::read_to_string(&stack.stack().environment()["KEYS_FILE"]).unwrap();
     let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
     let private = keys["keys"].as_array().unwrap().iter();

@@ -236,7 +236,7 @@ async fn the_predecessor_is_theft_from_the_millisecond_the_window_ends() {
         it.refresh(&it.token).await.expect_error(400, "invalid_grant");
         it.refresh(&first).await.expect_error(400, "invalid_grant");
         assert_eq!(it.status().await, revoked());
-        it.expect_logged("refresh_token_reuse", "warn");
+        it.expect_logged("refresh_reuse", "warn");
     }
 }
 
@@ -293,7 +293,7 @@ async fn a_token_newer_than_the_table_ends_the_session_and_raises_an_alarm() {
     it.refresh(&newer).await.expect_error(400, "invalid_grant");
     it.refresh(&first).await.expect_error(400, "invalid_grant");
     assert_eq!(it.status().await, revoked());
-    it.expect_logged("refresh_token_from_the_future", "alarm");
+    it.expect_logged("refresh_future", "alarm");
 }
 
 // ------------------------------------------------------------------ gone and dead
@@ -482,7 +482,7 @@ async fn a_restored_session_goes_on_with_the_token_of_its_time() {
         if is_newer_presented {
             it.refresh(&second).await.expect_error(400, "invalid_grant");
             it.refresh(&first).await.expect_error(400, "invalid_grant");
-            it.expect_logged("refresh_token_from_the_future", "alarm");
+            it.expect_logged("refresh_future", "alarm");
         } else {
             assert_eq!(generation(&it.refresh(&first).await.refresh_token()), 2);
         }

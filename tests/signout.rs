@@ -97,7 +97,7 @@ async fn everywhere_ends_all_sessions_of_the_user() {
     for token in [&one, &two] {
         client.refresh(token).await.expect_error(400, "invalid_grant");
     }
-    assert!(stack.log().contains("signed_out_everywhere"));
+    assert!(stack.log().contains("signout_everywhere"));
     let three = client.sign_in().await.refresh_token();
     stack.clock.advance_millis(W);
     expect_nothing(&client.sign_out(&three, true).await);

@@ -21,7 +21,7 @@ struct WithAda {
 }
 
 fn hash_of(password: &str) -> PasswordHash {
-    PasswordHash::create(&NewPassword::parse(password).unwrap(), 4, [7; 16]).unwrap()
+    PasswordHash::create(&NewPassword::parse(password, &Email::parse(ADA).unwrap()).unwrap(), 4, [7; 16]).unwrap()
 }
 
 impl WithAda {
@@ -142,7 +142,7 @@ async fn a_sign_in_that_straddles_a_change_opens_no_session() {
 #[tokio::test]
 async fn a_hash_is_raised_only_if_it_is_still_the_one_that_was_verified() {
     let it = WithAda::start().await;
-    let raised = PasswordHash::create(&NewPassword::parse(OLD).unwrap(), 5, [8; 16]).unwrap();
+    let raised = PasswordHash::create(&NewPassword::parse(OLD, &it.email).unwrap(), 5, [8; 16]).unwrap();
     assert!(it.store().set_password(&it.email, &hash_of(NEW), it.stack.clock.now()).await.unwrap());
     it.store().upgrade_hash(&it.email, &hash_of(OLD), &raised).await.unwrap();
     it.sign_in(OLD).await.expect_error(401, "invalid_credentials");

@@ -1,11 +1,15 @@
 //! The AWS clients of a function: explicit region, credentials and deadlines.
 
+use std::cell::Cell;
+
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept};
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
 
 use crate::config::{Aws, Deadlines};
 
@@ -41,7 +45,38 @@ fn settings(aws: &Aws, endpoint: Option<&String>) -> SdkConfig {
 
 /// A client for DynamoDB.
 pub(crate) fn dynamodb_client(aws: &Aws) -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::new(&settings(aws, aws.dynamodb_endpoint.as_ref()))
+    let settings = settings(aws, aws.dynamodb_endpoint.as_ref());
+    let config = aws_sdk_dynamodb::config::Builder::from(&settings).interceptor(CountCalls).build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+tokio::task_local! {
+    static CALLS: Cell<u32>;
+}
+
+/// Counts the calls to DynamoDB that a task makes, each once, however often it is tried.
+#[derive(Debug)]
+struct CountCalls;
+
+impl Intercept for CountCalls {
+    fn name(&self) -> &'static str {
+        "CountCalls"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // Outside of a request nobody counts.
+        let _ = CALLS.try_with(|calls| calls.set(calls.get().saturating_add(1)));
+        Ok(())
+    }
+}
+
+/// Does the work of a request and tells how many calls to DynamoDB it took.
+pub(crate) async fn counting_calls<T>(work: impl Future<Output = T>) -> (T, u32) {
+    CALLS.scope(Cell::new(0), async { (work.await, CALLS.with(Cell::get)) }).await
 }
 
 /// A client for Secrets Manager.

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::attempts::Limits;
 use crate::secret::Secret;
 
 /// The settings of a function.
@@ -39,6 +40,13 @@ pub struct Config {
     pub users_table: String,
     /// `SESSIONS_TABLE`: the name of the sessions' table.
     pub sessions_table: String,
+    /// `ATTEMPTS_TABLE`: the name of the table that counts attempts to sign in.
+    pub attempts_table: String,
+    /// How many passwords may be tried.
+    pub limits: Limits,
+    /// `TRUSTED_PROXY_HOPS`: how many proxies of the owner's stand before the API, and are
+    /// the only way to it; their `X-Forwarded-For` says who calls. 0 believes no such header.
+    pub trusted_hops: usize,
     /// Where the keys are.
     pub key_source: KeySource,
     /// How AWS is reached.
@@ -133,9 +141,10 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Every variable that is read.
-    pub const VARIABLES: [&str; 22] = [
+    pub const VARIABLES: [&str; 28] = [
         "ACCESS_KEYS_SECRET_ARN",
         "ACCESS_TOKEN_TTL",
+        "ATTEMPTS_TABLE",
         "AWS_ACCESS_KEY_ID",
         "AWS_DEFAULT_REGION",
         "AWS_ENDPOINT_URL",
@@ -146,15 +155,20 @@ impl Config {
         "AWS_SESSION_TOKEN",
         "BCRYPT_COST",
         "KEYS_FILE",
+        "METRICS_NAMESPACE",
         "REFRESH_KEYS_SECRET_ARN",
         "REFRESH_RETRY_WINDOW",
         "REFRESH_TOKEN_TTL",
         "SESSIONS_TABLE",
         "SESSION_MAX_AGE",
+        "SIGNIN_ATTEMPTS_PER_ADDRESS",
+        "SIGNIN_ATTEMPTS_PER_EMAIL",
+        "SIGNIN_FREE_ATTEMPTS",
         "TOKEN_AUDIENCE",
         "TOKEN_CLIENT_ID",
         "TOKEN_ISSUER",
         "TOKEN_SCOPE",
+        "TRUSTED_PROXY_HOPS",
         "USERS_TABLE",
     ];
     /// The upper bound of `ACCESS_TOKEN_TTL`: a day, in seconds.
@@ -172,6 +186,13 @@ impl Config {
     pub fn from_env() -> Result<Self, ConfigError> {
         #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
         Self::from_lookup(Place::Deployed, |name| std::env::var(name).ok())
+    }
+
+    /// `METRICS_NAMESPACE`: under which CloudWatch counts events. Apart from the settings,
+    /// because it is also counted that they are wrong.
+    pub fn metrics_namespace_from_env() -> Option<String> {
+        #[expect(clippy::disallowed_methods, reason = "the one home of the environment")]
+        std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty())
     }
 
     /// Reads the settings from any source of variables; an empty value counts as absent.
@@ -206,6 +227,8 @@ impl Config {
             Place::Local => i64::from(crate::password::MIN_COST),
         };
         let bcrypt_cost = reader.number("BCRYPT_COST", 12, lowest_cost, 14);
+        let limits = reader.limits();
+        let trusted_hops = reader.number("TRUSTED_PROXY_HOPS", 0, 0, 8);
         let config = Self {
             issuer,
             audience,
@@ -218,6 +241,9 @@ impl Config {
             bcrypt_cost: u32::try_from(bcrypt_cost).unwrap_or(12),
             users_table: reader.required("USERS_TABLE"),
             sessions_table: reader.required("SESSIONS_TABLE"),
+            attempts_table: reader.required("ATTEMPTS_TABLE"),
+            limits,
+            trusted_hops: usize::try_from(trusted_hops).unwrap_or_default(),
             key_source: reader.key_source(),
             aws: reader.aws(),
         };
@@ -296,6 +322,19 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             self.finding(NAME, &format!("must be at most a fifth of ACCESS_TOKEN_TTL, which is {most}"));
         }
         window
+    }
+
+    fn limits(&mut self) -> Limits {
+        let mut limit = |name, default| {
+            let number = self.number(name, i64::from(default), 1, i64::from(Limits::MOST));
+            u32::try_from(number).unwrap_or(default)
+        };
+        let Limits { free, per_email, per_address } = Limits::default();
+        Limits {
+            free: limit("SIGNIN_FREE_ATTEMPTS", free),
+            per_email: limit("SIGNIN_ATTEMPTS_PER_EMAIL", per_email),
+            per_address: limit("SIGNIN_ATTEMPTS_PER_ADDRESS", per_address),
+        }
     }
 
     fn key_source(&mut self) -> KeySource {

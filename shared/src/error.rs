@@ -3,12 +3,22 @@
 
 use std::fmt;
 
+use crate::attempts::Scope;
+
 /// Why a request that had the right form was not granted.
 #[derive(Debug)]
 pub enum Error {
     /// The email and the password do not belong together. One case for an unknown
     /// email, a wrong password and a disabled user: strangers must not tell them apart.
     InvalidCredentials,
+    /// Too many passwords were tried, so this one was not. One case for all causes: which
+    /// counter refused is for the log only.
+    TooManyAttempts {
+        /// What refused.
+        scope: Scope,
+        /// After how many seconds another one may be tried, at least 1.
+        seconds: i64,
+    },
     /// The refresh token is not, or no longer, good for a new pair. Final: clients
     /// throw their tokens away when they see it, so no passing trouble may end here.
     InvalidGrant,
@@ -56,6 +66,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidCredentials => f.write_str("the email or the password is wrong"),
+            Self::TooManyAttempts { scope, .. } => write!(f, "too many attempts by {}", scope.name()),
             Self::InvalidGrant => f.write_str("the refresh token is not valid"),
             Self::InvalidToken => f.write_str("the access token is not valid"),
             Self::Unavailable(cause) => write!(f, "{} is unavailable: {}", cause.what, cause.detail),

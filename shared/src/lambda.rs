@@ -6,10 +6,11 @@ use std::time::Duration;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
+use crate::aws;
 use crate::config::{Config, ConfigError};
 use crate::error::Error;
 use crate::http::{EventError, Payload, Refusal, Request, Response};
-use crate::telemetry::{Level, Log};
+use crate::telemetry::{Entry, Event, Log};
 use crate::time::Clock;
 
 /// What ends a function's process.
@@ -36,6 +37,9 @@ pub trait Handler: Sized + Send + Sync + 'static {
     /// The function's name in the log.
     const NAME: &'static str;
 
+    /// What happened when a request was granted, unless the function says otherwise.
+    const GRANTED: Event;
+
     /// Builds the function of its settings; touches no network.
     fn new(context: Context) -> Self;
 
@@ -43,14 +47,19 @@ pub trait Handler: Sized + Send + Sync + 'static {
     /// tried again by the first request that needs it.
     fn prepare(&self) -> impl Future<Output = ()> + Send;
 
-    /// Answers one request.
-    fn handle(&self, request: &Request) -> impl Future<Output = Result<Response, Refusal>> + Send;
+    /// Answers one request, and tells in `entry` what the log should know of it.
+    fn handle(
+        &self,
+        request: &Request,
+        entry: &mut Entry,
+    ) -> impl Future<Output = Result<Response, Refusal>> + Send;
 }
 
 /// A function with its settings read, or with what is wrong with them.
 #[derive(Debug)]
 pub struct Function<H> {
     handler: Result<H, ConfigError>,
+    trusted_hops: usize,
     clock: Clock,
     log: Log,
 }
@@ -60,17 +69,29 @@ impl<H: Handler> Function<H> {
     /// log what is wrong, by name, and answers every request with 503.
     pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
         if let Err(error) = &config {
-            let fields = [("function", H::NAME.into()), ("findings", error.findings().into())];
-            log.write(clock.now(), Level::Alarm, "config_invalid", &fields);
+            let mut entry = Entry::new(Event::ConfigInvalid);
+            entry.with("function", H::NAME).with("findings", error.findings());
+            log.write(clock.now(), &entry);
         }
+        let trusted_hops = config.as_ref().map_or(0, |config| config.trusted_hops);
         let handler = config.map(|config| H::new(Context { config, clock: clock.clone(), log: log.clone() }));
-        Self { handler, clock, log }
+        Self { handler, trusted_hops, clock, log }
     }
 
     /// Loads keys and opens connections.
     pub async fn prepare(&self) {
         if let Ok(handler) = &self.handler {
             handler.prepare().await;
+        }
+    }
+
+    async fn decide(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
+        match &self.handler {
+            // On the heap: with the SDK's in it, it is tens of kilobytes that would be moved about.
+            Ok(handler) => tokio::time::timeout(DEADLINE, Box::pin(handler.handle(request, entry)))
+                .await
+                .unwrap_or_else(|_| Err(Error::unavailable("the answer", "took too long").into())),
+            Err(_) => Err(Error::unavailable("config", "invalid; see the line config_invalid").into()),
         }
     }
 
@@ -81,29 +102,45 @@ impl<H: Handler> Function<H> {
     pub async fn answer(&self, event: &str) -> Result<Payload, EventError> {
         let started = self.clock.now();
         let request = Request::from_event(event)?;
-        let result = match &self.handler {
-            Ok(handler) => tokio::time::timeout(DEADLINE, handler.handle(&request))
-                .await
-                .unwrap_or_else(|_| Err(Error::unavailable("the answer", "took too long").into())),
-            Err(_) => Err(Error::unavailable("config", "invalid; see the line config_invalid").into()),
-        };
+        let mut entry = Entry::new(H::GRANTED);
+        let (result, calls) = aws::counting_calls(self.decide(&request, &mut entry)).await;
         let response = result.as_ref().map_or_else(Refusal::response, Clone::clone);
-        let finished = self.clock.now();
-        match &result {
-            Err(Refusal::Error(Error::Unavailable(cause))) => self.log.failure(finished, Level::Warn, cause),
-            Err(Refusal::Error(Error::Internal(cause))) => self.log.failure(finished, Level::Alarm, cause),
-            Ok(_) | Err(_) => {}
+        if let Err(refusal) = &result {
+            told(refusal, &mut entry);
         }
-        let fields = [
-            ("function", H::NAME.into()),
-            ("request_id", request.id().into()),
-            ("status", response.status().as_u16().into()),
-            ("error", result.as_ref().err().map(Refusal::code).into()),
-            ("ms", finished.millis_since(started).into()),
-        ];
-        self.log.write(finished, Level::Info, "answered", &fields);
+        let finished = self.clock.now();
+        entry
+            .with("function", H::NAME)
+            .with("request_id", request.id())
+            .with("address", request.address(self.trusted_hops).prefix())
+            .with("status", response.status().as_u16())
+            .with("ms", finished.millis_since(started))
+            .with("store_calls", calls);
+        self.log.write(finished, &entry);
         Ok(request.answer(response))
     }
+}
+
+/// What happened when a request was refused, where the function has not said it.
+fn told(refusal: &Refusal, entry: &mut Entry) {
+    entry.with("error", refusal.code());
+    match refusal {
+        Refusal::Error(Error::InvalidCredentials) => entry.becomes(Event::SigninFail),
+        Refusal::Error(Error::TooManyAttempts { scope, .. }) => {
+            entry.becomes(Event::SigninThrottled).with("why", scope.name())
+        }
+        // Each way to come here has its own event, which the function has told.
+        Refusal::Error(Error::InvalidGrant) => entry,
+        Refusal::Error(Error::InvalidToken) => entry.becomes(Event::AccessRefused),
+        Refusal::Error(Error::Unavailable(cause)) => entry.becomes(Event::Unavailable).with_cause(cause),
+        Refusal::Error(Error::Internal(cause)) => entry.becomes(Event::Failed).with_cause(cause),
+        Refusal::MissingToken => entry.becomes(Event::AccessRefused).with("why", "missing"),
+        Refusal::InvalidRequest(_)
+        | Refusal::NotFound
+        | Refusal::MethodNotAllowed(_)
+        | Refusal::PayloadTooLarge
+        | Refusal::UnsupportedMediaType(_) => entry.becomes(Event::InputRefused),
+    };
 }
 
 /// Runs a function in Lambda until the platform ends it.
@@ -111,7 +148,8 @@ impl<H: Handler> Function<H> {
 /// # Errors
 /// When the Runtime API cannot be reached.
 pub async fn run<H: Handler>() -> Result<(), RuntimeError> {
-    let function = Function::<H>::new(Config::from_env(), Clock::system(), Log::stdout());
+    let function =
+        Function::<H>::new(Config::from_env(), Clock::system(), Log::stdout(Config::metrics_namespace_from_env()));
     function.prepare().await;
     let function = &function;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {

@@ -15,15 +15,16 @@
 //! - A stored hash is input: `$2x$` (hashes of a library with a sign-extension
 //!   bug), another scheme, or a cost of 31 (days of work) must not reach bcrypt.
 
+mod new;
+
 use std::fmt;
 
 use crate::secret::Secret;
 
+pub use new::{MIN_CODE_POINTS, NewPassword, PasswordRule};
+
 /// The most bytes of a password that bcrypt reads.
 pub const MAX_BYTES: usize = 72;
-
-/// The fewest Unicode code points of a password that is set.
-pub const MIN_CODE_POINTS: usize = 8;
 
 /// The lowest cost that bcrypt defines.
 pub const MIN_COST: u32 = 4;
@@ -72,7 +73,7 @@ impl PasswordHash {
     /// # Errors
     /// [`InvalidHash::Cost`] when `cost` is not 4 to 31.
     pub fn create(password: &NewPassword, cost: u32, salt: [u8; 16]) -> Result<Self, InvalidHash> {
-        hash(password.0.expose(), cost, salt).ok_or(InvalidHash::Cost)
+        hash(password.expose(), cost, salt).ok_or(InvalidHash::Cost)
     }
 
     /// The hash in its usual form of 60 characters, for the store.
@@ -103,53 +104,6 @@ impl fmt::Display for InvalidHash {
 }
 
 impl std::error::Error for InvalidHash {}
-
-/// A password that satisfies the rules for setting one.
-#[derive(Clone, Debug)]
-pub struct NewPassword(Secret);
-
-/// The rule that a new password breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordRule {
-    /// Fewer than [`MIN_CODE_POINTS`] code points.
-    TooShort,
-    /// More than [`MAX_BYTES`] bytes of UTF-8.
-    TooLong,
-    /// Contains a NUL character.
-    Nul,
-}
-
-impl NewPassword {
-    /// Checks a password that is to be set. It is not trimmed, and its case and
-    /// composition are not changed.
-    ///
-    /// # Errors
-    /// The [`PasswordRule`] it breaks.
-    pub fn parse(text: &str) -> Result<Self, PasswordRule> {
-        if text.len() > MAX_BYTES {
-            return Err(PasswordRule::TooLong);
-        }
-        if text.contains('\0') {
-            return Err(PasswordRule::Nul);
-        }
-        if text.chars().count() < MIN_CODE_POINTS {
-            return Err(PasswordRule::TooShort);
-        }
-        Ok(Self(Secret::new(text)))
-    }
-}
-
-impl fmt::Display for PasswordRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort => write!(f, "a password has at least {MIN_CODE_POINTS} characters"),
-            Self::TooLong => write!(f, "a password has at most {MAX_BYTES} bytes"),
-            Self::Nul => f.write_str("a password has no NUL character"),
-        }
-    }
-}
-
-impl std::error::Error for PasswordRule {}
 
 /// Whether a presented password is the one that was hashed.
 ///
@@ -207,6 +161,7 @@ mod published;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::email::Email;
     use proptest::prelude::*;
 
     const SALT: [u8; 16] = [7; 16];
@@ -237,7 +192,12 @@ mod tests {
     #[test]
     fn seventy_two_bytes_are_a_password_and_one_more_is_wrong() {
         let longest = "x".repeat(72);
-        let stored = PasswordHash::create(&NewPassword::parse(&longest).unwrap(), 4, SALT).unwrap();
+        let stored = PasswordHash::create(
+            &NewPassword::parse(&longest, &Email::parse("ada@example.com").unwrap()).unwrap(),
+            4,
+            SALT,
+        )
+        .unwrap();
         assert!(is_right(&longest, &stored));
         assert!(!is_right(&format!("{longest}y"), &stored));
         assert!(!is_right(&longest[..71], &stored));
@@ -331,32 +291,16 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_for_a_new_password() {
-        assert_eq!(NewPassword::parse("1234567").unwrap_err(), PasswordRule::TooShort);
-        assert_eq!(NewPassword::parse("🐴🐴🐴🐴🐴🐴🐴").unwrap_err(), PasswordRule::TooShort);
-        assert_eq!(NewPassword::parse(&"🐴".repeat(19)).unwrap_err(), PasswordRule::TooLong);
-        assert_eq!(NewPassword::parse("12345678\0").unwrap_err(), PasswordRule::Nul);
-        for fine in ["12345678", "        ", "🐴🐴🐴🐴🐴🐴🐴🐴", &"🐴".repeat(18), &"x".repeat(64)]
-        {
-            assert!(NewPassword::parse(fine).is_ok(), "{fine:?}");
-        }
-    }
-
-    #[test]
     fn each_refusal_says_why() {
         let texts = [InvalidHash::Malformed, InvalidHash::Version2x, InvalidHash::Cost].map(|why| why.to_string());
         assert!(
             texts[0].contains("not a bcrypt hash") && texts[1].contains("$2x$") && texts[2].contains("4 to 31")
         );
-        assert_eq!(PasswordRule::TooShort.to_string(), "a password has at least 8 characters");
-        assert_eq!(PasswordRule::TooLong.to_string(), "a password has at most 72 bytes");
-        assert_eq!(PasswordRule::Nul.to_string(), "a password has no NUL character");
     }
 
     #[test]
     fn nothing_shows_in_debug() {
         assert_eq!(format!("{:?}", hash_of("secret", 4)), "PasswordHash(cost 4)");
-        assert_eq!(format!("{:?}", NewPassword::parse("correct horse").unwrap()), "NewPassword(Secret(…))");
     }
 
     proptest! {

@@ -177,6 +177,47 @@ pub enum SessionStatus {
     Revoked,
 }
 
+/// Who or what ended a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The user: signed out, or ended it from another session.
+    User,
+    /// A token of it that had been rotated away came back.
+    Reuse,
+    /// A token of it was newer than the table.
+    Future,
+    /// The user's own later sign-ins: it was one too many.
+    Surplus,
+}
+
+/// Why a session may not be refreshed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// It was ended.
+    Revoked,
+    /// It lay idle for too long, or reached its greatest age.
+    Expired,
+    /// Its user is not there any more.
+    UserGone,
+    /// Its user is disabled.
+    UserDisabled,
+    /// All of its user's sessions were ended: signed out everywhere, or a new password.
+    EpochRaised,
+}
+
+impl Death {
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::UserGone => "user_gone",
+            Self::UserDisabled => "user_disabled",
+            Self::EpochRaised => "epoch_raised",
+        }
+    }
+}
+
 /// A session as the table holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -240,10 +281,23 @@ impl Session {
 
     /// Whether it may be used by its user: active, not expired, of the user's epoch.
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
-        self.status == SessionStatus::Active
-            && now < self.expires_at()
-            && user.status == UserStatus::Active
-            && user.epoch == self.epoch
+        self.death(Some(user), now).is_none()
+    }
+
+    /// Why it may not be used, if it may not.
+    pub fn death(&self, user: Option<&User>, now: Timestamp) -> Option<Death> {
+        let Some(user) = user else { return Some(Death::UserGone) };
+        if self.status != SessionStatus::Active {
+            Some(Death::Revoked)
+        } else if now >= self.expires_at() {
+            Some(Death::Expired)
+        } else if user.status != UserStatus::Active {
+            Some(Death::UserDisabled)
+        } else if user.epoch != self.epoch {
+            Some(Death::EpochRaised)
+        } else {
+            None
+        }
     }
 
     fn is_within(&self, window: Window, now: Timestamp) -> bool {
@@ -251,12 +305,12 @@ impl Session {
     }
 }
 
-/// The sessions that are too many: of a user's live ones all but the newest
-/// [`Session::MOST_LIVE`], the oldest first.
+/// The sessions that must end before another one begins, so that a user has at most
+/// [`Session::MOST_LIVE`]: the oldest of the live ones.
 pub fn surplus(mut sessions: Vec<Session>, user: &User, now: Timestamp) -> Vec<Session> {
     sessions.retain(|session| session.is_live(user, now));
     sessions.sort_by_key(|session| session.created_at);
-    let surplus = sessions.len().saturating_sub(Session::MOST_LIVE);
+    let surplus = (sessions.len() + 1).saturating_sub(Session::MOST_LIVE);
     sessions.truncate(surplus);
     sessions
 }
@@ -341,7 +395,7 @@ pub enum Decision {
     /// There is no such session.
     Gone,
     /// The session, or its user, may not be refreshed any more.
-    Dead,
+    Dead(Death),
     /// The session was rotated by this request.
     Rotated(Session),
     /// The token is current and the window still open: the same token again.
@@ -363,8 +417,8 @@ pub fn decide(presented: &Presented, seen: Seen, user: Option<&User>, window: Wi
         Seen::Unchanged(Some(session)) => (false, session),
         Seen::Unchanged(None) => return Decision::Gone,
     };
-    if !user.is_some_and(|user| session.is_live(user, now)) {
-        return Decision::Dead;
+    if let Some(death) = session.death(user, now) {
+        return Decision::Dead(death);
     }
     if applied {
         return Decision::Rotated(session);

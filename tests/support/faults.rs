@@ -33,6 +33,8 @@ pub enum Fault {
 #[derive(Debug)]
 struct Plan {
     operation: &'static str,
+    /// Text that the call holds.
+    holding: &'static str,
     fault: Fault,
     /// So many calls go through first.
     spared: usize,
@@ -89,7 +91,13 @@ impl FaultyDatabase {
 
     /// The same, but the first `spared` of those calls go through.
     pub fn fail_after(&self, spared: usize, operation: &'static str, fault: Fault, times: usize) {
-        *self.proxy.plan.lock().unwrap() = Some(Plan { operation, fault, spared, times });
+        *self.proxy.plan.lock().unwrap() = Some(Plan { operation, holding: "", fault, spared, times });
+    }
+
+    /// Lets the next `times` calls of an operation fail that hold this text, such as a part
+    /// of a key.
+    pub fn fail_holding(&self, holding: &'static str, operation: &'static str, fault: Fault, times: usize) {
+        *self.proxy.plan.lock().unwrap() = Some(Plan { operation, holding, fault, spared: 0, times });
     }
 
     /// Lets calls fail by their number, counted from 0 from now on, whatever they ask for.
@@ -117,8 +125,8 @@ impl FaultyDatabase {
 
 impl Proxy {
     /// The fault of this call, if it is one that fails.
-    fn fault(&self, operation: &str) -> Option<Fault> {
-        let fault = self.fault_by_number().or_else(|| self.fault_by_operation(operation));
+    fn fault(&self, operation: &str, body: &[u8]) -> Option<Fault> {
+        let fault = self.fault_by_number().or_else(|| self.fault_by_plan(operation, body));
         self.injected.fetch_add(usize::from(fault.is_some()), Ordering::SeqCst);
         fault
     }
@@ -130,9 +138,12 @@ impl Proxy {
         by_number.1.remove(&number)
     }
 
-    fn fault_by_operation(&self, operation: &str) -> Option<Fault> {
+    fn fault_by_plan(&self, operation: &str, body: &[u8]) -> Option<Fault> {
         let mut plan = self.plan.lock().unwrap();
-        let due = plan.as_mut().filter(|plan| plan.operation == operation && plan.times > 0)?;
+        let body = String::from_utf8_lossy(body);
+        let is_due =
+            |plan: &&mut Plan| plan.operation == operation && plan.times > 0 && body.contains(plan.holding);
+        let due = plan.as_mut().filter(is_due)?;
         if due.spared > 0 {
             due.spared -= 1;
             return None;
@@ -149,7 +160,7 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     proxy.calls.lock().unwrap().push(operation.clone());
     let call = Call { headers: parts.headers, body };
-    match proxy.fault(&operation) {
+    match proxy.fault(&operation, &call.body) {
         None => call.hand_on(&proxy).await,
         Some(Fault::Error(code, status)) => refusal(code, status),
         Some(Fault::Silence) => std::future::pending().await,

@@ -7,11 +7,15 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
+use relatch::Email;
 use relatch::config::{Config, Deadlines, Place};
 use relatch::lambda::{Function, Handler};
+use relatch::password::{NewPassword, PasswordHash};
+use relatch::store::{Added, NewUser};
 use relatch::telemetry::Log;
 use relatch::time::{Clock, Timestamp};
 use relatch::token::{Algorithm, KeySet, generate};
+use relatch::user::{UserId, UserStatus};
 use relatch_cli::dev::chaos::Chaos;
 use relatch_cli::dev::engine::Storage;
 use relatch_cli::dev::{Stack, StackOptions, demo};
@@ -128,6 +132,42 @@ impl TestStack {
         self.database().put_item().table_name(key.table).set_item(Some(item)).send().await.unwrap();
     }
 
+    /// Takes an attribute out of an item behind the functions' back.
+    pub async fn unset(&self, key: &ItemKey, name: &str) {
+        let mut item = self.item(key).await.expect("the item");
+        item.remove(name);
+        self.database().put_item().table_name(key.table).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// Adds the user with this id, whose email is `<id>@example.com`.
+    pub async fn add_user(&self, id: &str, password: &str, cost: u32) {
+        let email = Email::parse(&format!("{id}@example.com")).unwrap();
+        let password = NewPassword::parse(password, &email).unwrap();
+        let new = NewUser {
+            id: UserId::parse(id).unwrap(),
+            email,
+            password_hash: PasswordHash::create(&password, cost, [7; 16]).unwrap(),
+            status: UserStatus::Active,
+            now: self.clock.now(),
+        };
+        assert_eq!(self.stack.store().add_user(&new).await.unwrap(), Added::New);
+    }
+
+    /// What all counters of a kind have counted: `PAIR`, `EMAIL`, `ADDRESS` or `NETWORK`.
+    pub async fn counted(&self, kind: &str) -> Vec<u32> {
+        let scanned =
+            self.database().scan().table_name("AttemptsTable").consistent_read(true).send().await.unwrap();
+        let of_kind =
+            |item: &&HashMap<String, AttributeValue>| item["pk"].as_s().unwrap().starts_with(&format!("{kind}#"));
+        let items = scanned.items().iter().filter(of_kind);
+        items.map(|item| item["count"].as_n().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Everything logged so far, line by line.
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        self.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// Deletes an item behind the functions' back.
     pub async fn delete(&self, key: &ItemKey) {
         let delete = self.database().delete_item().table_name(key.table).set_key(Some(key.attributes()));
@@ -158,6 +198,11 @@ impl ItemKey {
     pub fn user_of(access_token: &str) -> Self {
         let sub = claims(access_token)["sub"].as_str().unwrap().to_owned();
         Self { table: "UsersTable", pk: format!("USER#{sub}"), sk: None }
+    }
+
+    /// The user with an id.
+    pub fn user(id: &str) -> Self {
+        Self { table: "UsersTable", pk: format!("USER#{id}"), sk: None }
     }
 
     /// The session that an access token belongs to.

@@ -13,6 +13,7 @@ use super::chaos::Chaos;
 use super::demo;
 use super::engine::Storage;
 use super::environment;
+use super::events::Readable;
 use super::stack::{Stack, StackOptions};
 use crate::CommandError;
 use crate::output::print;
@@ -44,6 +45,9 @@ pub struct Args {
     /// Let requests go wrong, to test a client: lost-replies=20%, throttle=5% or slow=5%
     #[arg(long, value_name = "KIND=PERCENT")]
     chaos: Vec<Chaos>,
+    /// Write the functions' log as the JSON that it is when deployed
+    #[arg(long)]
+    json_log: bool,
     /// Do not make the demo user
     #[arg(long)]
     no_demo: bool,
@@ -82,7 +86,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
         chaos: Chaos::together(&args.chaos).map_err(CommandError::new)?,
         demo,
         clock: Clock::system(),
-        log: Log::to(std::io::stderr()),
+        log: if args.json_log { Log::to(std::io::stderr()) } else { Log::to(Readable::new(std::io::stderr())) },
     })
     .await
     .map_err(|error| CommandError::new(error.to_string()))?;

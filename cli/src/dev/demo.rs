@@ -19,7 +19,8 @@ pub(super) async fn ensure(store: &Store, cost: u32, now: Timestamp) -> Result<(
     if store.read_credential(&email).await?.is_some() {
         return Ok(());
     }
-    let password = NewPassword::parse(PASSWORD).map_err(|_| Error::internal("demo user", "not a password"))?;
+    let password =
+        NewPassword::parse(PASSWORD, &email).map_err(|_| Error::internal("demo user", "not a password"))?;
     let password_hash = PasswordHash::create(&password, cost, random::bytes()?).map_err(internal)?;
     let id = UserId::from_random(random::bytes()?);
     match store.add_user(&NewUser { id, email, password_hash, status: UserStatus::Active, now }).await? {

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod engine;
 pub(crate) mod environment;
 mod event;
+mod events;
 pub mod gateway;
 pub mod invoke;
 mod keys;

@@ -88,11 +88,11 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
     let done = |()| ExitCode::SUCCESS;
     match args.command {
         Command::Add(WithPassword { named: Named { email, target }, password }) => {
-            let password = password.read()?;
+            let password = password.read(&email)?;
             on(target, async |connected| add::run(email, &password, connected).await).await.map(done)
         }
         Command::SetPassword(WithPassword { named: Named { email, target }, password }) => {
-            let password = password.read()?;
+            let password = password.read(&email)?;
             on(target, async |connected| change::set_password(&email, &password, connected).await).await.map(done)
         }
         Command::Show(Named { email, target }) => {

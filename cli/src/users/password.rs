@@ -2,9 +2,8 @@
 
 use std::io::Read as _;
 
-use relatch::Secret;
 use relatch::password::{MAX_BYTES, NewPassword, PasswordHash};
-use relatch::random;
+use relatch::{Email, Secret, random};
 
 use crate::CommandError;
 
@@ -17,10 +16,10 @@ pub(super) struct PasswordArgs {
 }
 
 impl PasswordArgs {
-    /// Reads a password and checks it by the rules.
-    pub(super) fn read(&self) -> Result<NewPassword, CommandError> {
+    /// Reads a user's password and checks it by the rules.
+    pub(super) fn read(&self, email: &Email) -> Result<NewPassword, CommandError> {
         let password = if self.password_stdin { from_stdin()? } else { from_terminal()? };
-        NewPassword::parse(password.expose()).map_err(|error| CommandError::new(error.to_string()))
+        NewPassword::parse(password.expose(), email).map_err(|error| CommandError::new(error.to_string()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use relatch::http::{Refusal, Request, Response, StatusCode, cacheable_json};
 use relatch::lambda::{Context, Handler};
+use relatch::telemetry::{Entry, Event};
 use relatch::token::{KeyRing, PublicKeySet, Purpose};
 use serde::Serialize;
 
@@ -52,6 +53,7 @@ struct OpenId<'a> {
 
 impl Handler for Jwks {
     const NAME: &'static str = "jwks";
+    const GRANTED: Event = Event::MetadataServed;
 
     fn new(context: Context) -> Self {
         Self { keys: KeyRing::new(&context, &[Purpose::Access]), context }
@@ -61,7 +63,7 @@ impl Handler for Jwks {
         let _ = self.keys.current(self.context.clock.now()).await;
     }
 
-    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, _: &mut Entry) -> Result<Response, Refusal> {
         let path = request.path();
         if ![KEY_SET, OPENID_CONFIGURATION, OAUTH_SERVER].contains(&path) {
             return Err(Refusal::NotFound);

@@ -5,9 +5,9 @@ use relatch::error::Error;
 use relatch::http::{Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
 use relatch::random;
-use relatch::session::{Decision, Lifetime, Seen, Session, Window, decide};
+use relatch::session::{Death, Decision, EndedBy, Lifetime, Seen, Session, Window, decide};
 use relatch::store::{Rotation, Store};
-use relatch::telemetry::Level;
+use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
 use relatch::token::{Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, TokenPair, verify_refresh};
 use relatch::user::User;
@@ -28,6 +28,7 @@ pub struct Refresh {
 
 impl Handler for Refresh {
     const NAME: &'static str = "refresh";
+    const GRANTED: Event = Event::RefreshRotated;
 
     fn new(context: Context) -> Self {
         let config = &context.config;
@@ -45,16 +46,26 @@ impl Handler for Refresh {
         let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
     }
 
-    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
         request.expect("POST", "/refresh")?;
         let unverified = request.json()?.text("refresh_token", MAX_TOKEN_BYTES)?;
         let client_key = request.idempotency_key()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_refresh(unverified.expose(), keys, &self.issuance, now);
-        let token = self.keys.verify(now, verify).await?.map_err(|_| Error::InvalidGrant)?;
+        let token = self.keys.verify(now, verify).await?.map_err(|why| {
+            entry.becomes(Event::RefreshInvalid).with("why", why.to_string());
+            Error::InvalidGrant
+        })?;
         let subject = Subject::of(&token, client_key.as_ref(), self.window, random::bytes()?);
-        let subject = subject.ok_or(Error::InvalidGrant)?;
-        let (session, user, now) = self.redeem(&subject, now).await?;
+        let Some(subject) = subject else {
+            entry.becomes(Event::RefreshInvalid).with("why", "bad_claims");
+            return Err(Error::InvalidGrant.into());
+        };
+        entry
+            .with("sub", subject.user_id.as_str())
+            .with("sid", subject.session_id.as_str())
+            .with("generation", subject.presented.generation.0);
+        let (session, user, now) = self.redeem(&subject, now, entry).await?;
         let keys = self.keys.current(now).await?;
         let pair =
             TokenPair::issue((&session, &subject.secret), &user, &keys, &self.issuance, random::bytes()?, now)?;
@@ -64,23 +75,37 @@ impl Handler for Refresh {
 
 impl Refresh {
     /// Trades the token for the session's state that the answer is made of.
-    async fn redeem(&self, subject: &Subject, mut now: Timestamp) -> Result<(Session, User, Timestamp), Error> {
+    async fn redeem(
+        &self,
+        subject: &Subject,
+        mut now: Timestamp,
+        entry: &mut Entry,
+    ) -> Result<(Session, User, Timestamp), Error> {
         for _ in 0..=RACES {
             let (seen, user) = tokio::join!(self.rotate(subject, now), self.store.read_user(&subject.user_id));
             let (seen, user) = (seen?, user?);
-            match decide(&subject.presented, seen, user.as_ref(), self.window, now) {
-                Decision::Rotated(session) | Decision::Same(session) | Decision::Retry(session) => {
-                    return user.map(|user| (session, user, now)).ok_or(Error::InvalidGrant);
+            let (event, session) = match decide(&subject.presented, seen, user.as_ref(), self.window, now) {
+                Decision::Rotated(session) => (Event::RefreshRotated, session),
+                Decision::Same(session) => (Event::RefreshSame, session),
+                Decision::Retry(session) => (Event::RefreshRetry, session),
+                Decision::Gone => return Err(refused(entry, Event::RefreshRevoked, "gone")),
+                Decision::Dead(death @ Death::Expired) => {
+                    return Err(refused(entry, Event::RefreshExpired, death.name()));
                 }
-                Decision::Gone | Decision::Dead => return Err(Error::InvalidGrant),
+                Decision::Dead(death) => return Err(refused(entry, Event::RefreshRevoked, death.name())),
                 Decision::Reuse => {
-                    return Err(self.revoke(subject, Level::Warn, "refresh_token_reuse", now).await);
+                    return Err(self.revoke(subject, EndedBy::Reuse, entry.becomes(Event::RefreshReuse)).await);
                 }
                 Decision::Future => {
-                    return Err(self.revoke(subject, Level::Alarm, "refresh_token_from_the_future", now).await);
+                    return Err(self.revoke(subject, EndedBy::Future, entry.becomes(Event::RefreshFuture)).await);
                 }
-                Decision::Raced => now = self.context.clock.now(),
-            }
+                Decision::Raced => {
+                    now = self.context.clock.now();
+                    continue;
+                }
+            };
+            entry.becomes(event);
+            return user.map(|user| (session, user, now)).ok_or(Error::InvalidGrant);
         }
         Err(Error::unavailable("sessions.rotate", "the session kept changing"))
     }
@@ -105,22 +130,25 @@ impl Refresh {
 
     /// Ends the session whose old token came back. The client hears that only once
     /// it is true: an answer before would leave the thief's branch alive.
-    async fn revoke(&self, subject: &Subject, level: Level, event: &'static str, now: Timestamp) -> Error {
-        if let Err(error) = self.store.revoke_session(&subject.user_id, &subject.session_id).await {
-            return match error {
-                Error::Internal(cause) | Error::Unavailable(cause) => {
-                    self.context.log.failure(now, Level::Alarm, &cause);
-                    Error::Unavailable(cause)
-                }
-                other @ (Error::InvalidCredentials | Error::InvalidGrant | Error::InvalidToken) => other,
-            };
+    async fn revoke(&self, subject: &Subject, by: EndedBy, entry: &mut Entry) -> Error {
+        match self.store.revoke_session(&subject.user_id, &subject.session_id, by).await {
+            Ok(()) => Error::InvalidGrant,
+            Err(Error::Internal(cause) | Error::Unavailable(cause)) => {
+                // The theft is told now, since the request ends as one that failed.
+                self.context.log.write(self.context.clock.now(), entry.with("why", "not_revoked_yet"));
+                Error::Unavailable(cause)
+            }
+            Err(
+                other @ (Error::InvalidCredentials
+                | Error::TooManyAttempts { .. }
+                | Error::InvalidGrant
+                | Error::InvalidToken),
+            ) => other,
         }
-        let fields = [
-            ("sub", subject.user_id.as_str().into()),
-            ("sid", subject.session_id.as_str().into()),
-            ("generation", subject.presented.generation.0.into()),
-        ];
-        self.context.log.write(now, level, event, &fields);
-        Error::InvalidGrant
     }
+}
+
+fn refused(entry: &mut Entry, event: Event, why: &str) -> Error {
+    entry.becomes(event).with("why", why);
+    Error::InvalidGrant
 }

@@ -7,9 +7,9 @@
 use relatch::error::Error;
 use relatch::http::{Refusal, Request, Response, StatusCode, empty, json};
 use relatch::lambda::{Context, Handler};
-use relatch::session::{Session, SessionId};
+use relatch::session::{Death, EndedBy, Session, SessionId};
 use relatch::store::Store;
-use relatch::telemetry::Level;
+use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
 use relatch::token::{Issuance, KeyRing, Purpose, verify_access};
 use relatch::user::{User, UserId};
@@ -52,6 +52,7 @@ const ALL: &str = "/sessions";
 
 impl Handler for Sessions {
     const NAME: &'static str = "sessions";
+    const GRANTED: Event = Event::SessionsEnded;
 
     fn new(context: Context) -> Self {
         Self {
@@ -66,16 +67,16 @@ impl Handler for Sessions {
         let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
     }
 
-    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
         let rest = request.path().strip_prefix(ALL).ok_or(Refusal::NotFound)?;
         match (rest.strip_prefix('/'), request.method()) {
             (None, _) if !rest.is_empty() => Err(Refusal::NotFound),
-            (None, "GET") => self.list(request).await,
-            (None, "DELETE") => self.end_others(request).await,
+            (None, "GET") => self.list(request, entry).await,
+            (None, "DELETE") => self.end_others(request, entry).await,
             (None, _) => Err(Refusal::MethodNotAllowed("GET, DELETE")),
             (Some(id), "DELETE") => {
                 let id = SessionId::parse(id).ok_or(Refusal::NotFound)?;
-                self.end(request, &id).await
+                self.end(request, &id, entry).await
             }
             (Some(_), _) => Err(Refusal::MethodNotAllowed("DELETE")),
         }
@@ -83,8 +84,9 @@ impl Handler for Sessions {
 }
 
 impl Sessions {
-    async fn list(&self, request: &Request) -> Result<Response, Refusal> {
-        let (caller, now) = self.caller(request).await?;
+    async fn list(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
+        let (caller, now) = self.caller(request, entry).await?;
+        entry.becomes(Event::SessionsListed);
         let mut sessions = self.store.active_sessions(&caller.user.id).await?;
         sessions.retain(|session| session.is_live(&caller.user, now));
         sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
@@ -93,47 +95,58 @@ impl Sessions {
     }
 
     /// Ends one of the user's own sessions; one that is not there is ended already.
-    async fn end(&self, request: &Request, id: &SessionId) -> Result<Response, Refusal> {
-        let (caller, now) = self.caller(request).await?;
-        self.store.revoke_session(&caller.user.id, id).await?;
+    async fn end(&self, request: &Request, id: &SessionId, entry: &mut Entry) -> Result<Response, Refusal> {
+        let (caller, now) = self.caller(request, entry).await?;
+        self.store.revoke_session(&caller.user.id, id, EndedBy::User).await?;
         self.log(&caller, id, now);
         Ok(empty())
     }
 
     /// Ends all of the user's sessions but the caller's own.
-    async fn end_others(&self, request: &Request) -> Result<Response, Refusal> {
-        let (caller, now) = self.caller(request).await?;
+    async fn end_others(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
+        let (caller, now) = self.caller(request, entry).await?;
         for session in self.store.active_sessions(&caller.user.id).await? {
             if session.id != caller.session.id {
-                self.store.revoke_session(&caller.user.id, &session.id).await?;
+                self.store.revoke_session(&caller.user.id, &session.id, EndedBy::User).await?;
                 self.log(&caller, &session.id, now);
             }
         }
         Ok(empty())
     }
 
-    async fn caller(&self, request: &Request) -> Result<(Caller, Timestamp), Refusal> {
+    async fn caller(&self, request: &Request, entry: &mut Entry) -> Result<(Caller, Timestamp), Refusal> {
         let unverified = request.bearer_token()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
-        let token = self.keys.verify(now, verify).await?.map_err(|_| Error::InvalidToken)?;
+        let token = self.keys.verify(now, verify).await?.map_err(|why| {
+            entry.with("why", why.to_string());
+            Error::InvalidToken
+        })?;
+        entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());
         let user_id = UserId::parse(&token.sub).map_err(|_| Error::InvalidToken)?;
         let session_id = token.session_id().ok_or(Error::InvalidToken)?;
         let (session, user) =
             tokio::join!(self.store.read_session(&user_id, &session_id), self.store.read_user(&user_id));
-        match (session?, user?) {
-            (Some(session), Some(user)) if session.is_live(&user, now) => Ok((Caller { user, session }, now)),
-            _ => Err(Error::InvalidToken.into()),
+        let (session, user) = (session?, user?);
+        let why =
+            session.as_ref().map_or(Some("gone"), |session| session.death(user.as_ref(), now).map(Death::name));
+        match (session, user, why) {
+            (Some(session), Some(user), None) => Ok((Caller { user, session }, now)),
+            (_, _, why) => {
+                entry.with("why", why);
+                Err(Error::InvalidToken.into())
+            }
         }
     }
 
     fn log(&self, caller: &Caller, ended: &SessionId, now: Timestamp) {
-        let fields = [
-            ("sub", caller.user.id.as_str().into()),
-            ("sid", ended.as_str().into()),
-            ("by", caller.session.id.as_str().into()),
-        ];
-        self.context.log.write(now, Level::Info, "session_ended", &fields);
+        let mut entry = Entry::new(Event::SessionEnded);
+        entry
+            .with("function", Self::NAME)
+            .with("sub", caller.user.id.as_str())
+            .with("sid", ended.as_str())
+            .with("by", caller.session.id.as_str());
+        self.context.log.write(now, &entry);
     }
 }
 

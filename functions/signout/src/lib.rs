@@ -8,9 +8,9 @@
 use relatch::error::Error;
 use relatch::http::{Refusal, Request, Response, StatusCode, empty, json};
 use relatch::lambda::{Context, Handler};
-use relatch::session::{Decision, Seen, Window, decide};
+use relatch::session::{Decision, EndedBy, Seen, Window, decide};
 use relatch::store::Store;
-use relatch::telemetry::Level;
+use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
 use relatch::token::{Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, verify_refresh_to_end};
 use relatch::{Secret, random};
@@ -31,6 +31,7 @@ const REVOKE: &str = "/revoke";
 
 impl Handler for SignOut {
     const NAME: &'static str = "signout";
+    const GRANTED: Event = Event::SignoutNothing;
 
     fn new(context: Context) -> Self {
         Self {
@@ -46,18 +47,18 @@ impl Handler for SignOut {
         let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
     }
 
-    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
         if request.path() == REVOKE {
             request.expect("POST", REVOKE)?;
             let token = request.form()?.text("token", MAX_TOKEN_BYTES)?;
-            self.end(request, &token, false).await?;
+            self.end(request, &token, false, entry).await?;
             return Ok(json(StatusCode::OK, &NOTHING));
         }
         request.expect("POST", SIGN_OUT)?;
         let mut members = request.json()?;
         let token = members.text("refresh_token", MAX_TOKEN_BYTES)?;
         let is_everywhere = members.flag("everywhere")?;
-        self.end(request, &token, is_everywhere).await?;
+        self.end(request, &token, is_everywhere, entry).await?;
         Ok(empty())
     }
 }
@@ -66,19 +67,32 @@ impl Handler for SignOut {
 const NOTHING: std::collections::BTreeMap<&str, &str> = std::collections::BTreeMap::new();
 
 impl SignOut {
-    async fn end(&self, request: &Request, unverified: &Secret, is_everywhere: bool) -> Result<(), Refusal> {
+    async fn end(
+        &self,
+        request: &Request,
+        unverified: &Secret,
+        is_everywhere: bool,
+        entry: &mut Entry,
+    ) -> Result<(), Refusal> {
         let client_key = request.idempotency_key()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_refresh_to_end(unverified.expose(), keys, &self.issuance, now);
-        let Ok(token) = self.keys.verify(now, verify).await? else { return Ok(()) };
+        let token = match self.keys.verify(now, verify).await? {
+            Ok(token) => token,
+            Err(why) => {
+                entry.with("why", why.to_string());
+                return Ok(());
+            }
+        };
         let subject = Subject::of(&token, client_key.as_ref(), self.window, random::bytes()?);
         let Some(subject) = subject else { return Ok(()) };
+        entry.with("sub", subject.user_id.as_str()).with("sid", subject.session_id.as_str());
         if is_everywhere && self.end_all(&subject, now).await? {
-            self.log("signed_out_everywhere", &subject, now);
+            entry.becomes(Event::SignoutEverywhere);
             return Ok(());
         }
-        self.store.revoke_session(&subject.user_id, &subject.session_id).await?;
-        self.log("signed_out", &subject, now);
+        self.store.revoke_session(&subject.user_id, &subject.session_id, EndedBy::User).await?;
+        entry.becomes(Event::SignoutSession);
         Ok(())
     }
 
@@ -94,16 +108,11 @@ impl SignOut {
         let is_accepted = match decision {
             // Nothing was tried here, so the current token that may rotate is `Raced`.
             Decision::Rotated(_) | Decision::Same(_) | Decision::Retry(_) | Decision::Raced => true,
-            Decision::Gone | Decision::Dead | Decision::Reuse | Decision::Future => false,
+            Decision::Gone | Decision::Dead(_) | Decision::Reuse | Decision::Future => false,
         };
         match user.filter(|_| is_accepted) {
             Some(user) => self.store.end_all_sessions(&user).await.map(|()| true),
             None => Ok(false),
         }
-    }
-
-    fn log(&self, event: &'static str, subject: &Subject, now: Timestamp) {
-        let fields = [("sub", subject.user_id.as_str().into()), ("sid", subject.session_id.as_str().into())];
-        self.context.log.write(now, Level::Info, event, &fields);
     }
 }

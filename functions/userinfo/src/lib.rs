@@ -4,6 +4,7 @@
 use relatch::error::Error;
 use relatch::http::{Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
+use relatch::telemetry::{Entry, Event};
 use relatch::token::{Issuance, KeyRing, Purpose, verify_access};
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ struct Claims<'a> {
 
 impl Handler for UserInfo {
     const NAME: &'static str = "userinfo";
+    const GRANTED: Event = Event::AccessGranted;
 
     fn new(context: Context) -> Self {
         let keys = KeyRing::new(&context, &[Purpose::Access]);
@@ -33,12 +35,16 @@ impl Handler for UserInfo {
         let _ = self.keys.current(self.context.clock.now()).await;
     }
 
-    async fn handle(&self, request: &Request) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
         request.expect("GET", "/userinfo")?;
         let unverified = request.bearer_token()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
-        let token = self.keys.verify(now, verify).await?.map_err(|_| Error::InvalidToken)?;
+        let token = self.keys.verify(now, verify).await?.map_err(|why| {
+            entry.with("why", why.to_string());
+            Error::InvalidToken
+        })?;
+        entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());
         Ok(json(StatusCode::OK, &Claims { sub: &token.sub, email: &token.user_email }))
     }
 }

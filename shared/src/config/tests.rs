@@ -7,6 +7,7 @@ fn variables(overrides: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("TOKEN_AUDIENCE", "https://api.example.com"),
         ("USERS_TABLE", "Users"),
         ("SESSIONS_TABLE", "Sessions"),
+        ("ATTEMPTS_TABLE", "Attempts"),
         ("KEYS_FILE", "keys.json"),
         ("AWS_REGION", "eu-central-1"),
         ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
@@ -37,12 +38,16 @@ fn the_defaults() {
     assert_eq!(config.session_max_age, 7_776_000);
     assert_eq!(config.retry_window, 60);
     assert_eq!(config.bcrypt_cost, 12);
+    assert_eq!(config.limits, Limits { free: 5, per_email: 20, per_address: 100 });
+    assert_eq!(config.trusted_hops, 0);
     assert_eq!(config.refresh_audience(), "https://auth.example.com/refresh");
 }
 
 #[test]
 fn the_list_of_variables_is_what_is_read() {
-    let read = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    // By the log, which is there before the settings are.
+    let by_the_log = std::collections::BTreeSet::from(["METRICS_NAMESPACE".to_owned()]);
+    let read = std::cell::RefCell::new(by_the_log);
     for answer in [None, Some(String::new())] {
         let _ = Config::from_lookup(Place::Deployed, |name| {
             read.borrow_mut().insert(name.to_owned());
@@ -60,6 +65,7 @@ fn everything_missing_is_reported_at_once() {
         "TOKEN_AUDIENCE",
         "USERS_TABLE",
         "SESSIONS_TABLE",
+        "ATTEMPTS_TABLE",
         "KEYS_FILE",
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
@@ -67,12 +73,13 @@ fn everything_missing_is_reported_at_once() {
     ] {
         assert_eq!(error.findings().iter().filter(|line| line.starts_with(name)).count(), 1, "{name}");
     }
-    assert_eq!(error.findings().len(), 8);
+    assert_eq!(error.findings().len(), 9);
 }
 
 #[test]
 fn an_empty_variable_counts_as_missing() {
-    for name in ["TOKEN_ISSUER", "TOKEN_AUDIENCE", "USERS_TABLE", "SESSIONS_TABLE", "KEYS_FILE"] {
+    for name in ["TOKEN_ISSUER", "TOKEN_AUDIENCE", "USERS_TABLE", "SESSIONS_TABLE", "ATTEMPTS_TABLE", "KEYS_FILE"]
+    {
         assert_eq!(findings(&[(name, "")]).len(), 1, "{name}");
     }
     assert_eq!(read(&[("TOKEN_SCOPE", ""), ("REFRESH_RETRY_WINDOW", "")]).unwrap().retry_window, 60);
@@ -86,6 +93,10 @@ fn each_number_has_its_bounds() {
         ("SESSION_MAX_AGE", 60, 31_536_000),
         ("REFRESH_RETRY_WINDOW", 0, 600),
         ("BCRYPT_COST", 10, 14),
+        ("SIGNIN_FREE_ATTEMPTS", 1, 1_000_000),
+        ("SIGNIN_ATTEMPTS_PER_EMAIL", 1, 1_000_000),
+        ("SIGNIN_ATTEMPTS_PER_ADDRESS", 1, 1_000_000),
+        ("TRUSTED_PROXY_HOPS", 0, 8),
     ] {
         let with = |value: &str| match name {
             "ACCESS_TOKEN_TTL" => read(&[(name, value)]),

@@ -10,6 +10,7 @@
 //! | `method_not_allowed` | 405, `Allow` | RFC 9110 §15.5.6 |
 //! | `payload_too_large` | 413 | RFC 9110 §15.5.14 |
 //! | `unsupported_media_type` | 415, `Accept-Post` | RFC 9110 §15.5.16 |
+//! | `too_many_attempts` | 429, `Retry-After` | ours; RFC 6585 §4 |
 //! | `server_error` | 500 | RFC 6749 §4.1.2.1 |
 //! | `temporarily_unavailable` | 503, `Retry-After` | RFC 6749 §4.1.2.1 |
 //!
@@ -92,6 +93,11 @@ impl Refusal {
             Self::Error(Error::InvalidCredentials) => {
                 (StatusCode::UNAUTHORIZED, "invalid_credentials", "the email or the password is wrong")
             }
+            Self::Error(Error::TooManyAttempts { .. }) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                "too many attempts to sign in; try again later",
+            ),
             Self::Error(Error::InvalidGrant) => {
                 (StatusCode::BAD_REQUEST, "invalid_grant", "the refresh token is not valid; sign in again")
             }
@@ -109,21 +115,25 @@ impl Refusal {
         }
     }
 
-    fn header(&self) -> Option<(HeaderName, &'static str)> {
-        match self {
-            Self::MethodNotAllowed(methods) => Some((ALLOW, methods)),
-            Self::UnsupportedMediaType(expected) => Some((ACCEPT_POST, expected)),
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let (name, value) = match self {
+            Self::Error(Error::TooManyAttempts { seconds, .. }) => {
+                return Some((RETRY_AFTER, HeaderValue::from(*seconds)));
+            }
+            Self::MethodNotAllowed(methods) => (ALLOW, *methods),
+            Self::UnsupportedMediaType(expected) => (ACCEPT_POST, *expected),
             // RFC 6750 §3.1: no error code for a request without any token.
             Self::MissingToken | Self::Error(Error::InvalidCredentials) => {
-                Some((WWW_AUTHENTICATE, "Bearer realm=\"relatch\""))
+                (WWW_AUTHENTICATE, "Bearer realm=\"relatch\"")
             }
-            Self::Error(Error::InvalidToken) => Some((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")),
-            Self::Error(Error::Unavailable(_)) => Some((RETRY_AFTER, RETRY_AFTER_SECONDS)),
+            Self::Error(Error::InvalidToken) => (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            Self::Error(Error::Unavailable(_)) => (RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::InvalidRequest(_)
             | Self::NotFound
             | Self::PayloadTooLarge
-            | Self::Error(Error::InvalidGrant | Error::Internal(_)) => None,
-        }
+            | Self::Error(Error::InvalidGrant | Error::Internal(_)) => return None,
+        };
+        Some((name, HeaderValue::from_static(value)))
     }
 
     /// The answer.
@@ -131,7 +141,7 @@ impl Refusal {
         let (status, error, error_description) = self.row();
         let mut response = json(status, &Body { error, error_description });
         if let Some((name, value)) = self.header() {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -140,6 +150,7 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attempts::Scope;
 
     #[test]
     fn every_refusal_has_its_exact_answer() {
@@ -163,6 +174,12 @@ mod tests {
                 401,
                 r#"{"error":"invalid_token","error_description":"the access token is not valid; refresh it"}"#,
                 Some(("www-authenticate", "Bearer error=\"invalid_token\"")),
+            ),
+            (
+                Error::TooManyAttempts { scope: Scope::Email, seconds: 17 }.into(),
+                429,
+                r#"{"error":"too_many_attempts","error_description":"too many attempts to sign in; try again later"}"#,
+                Some(("retry-after", "17")),
             ),
             (
                 Error::InvalidGrant.into(),

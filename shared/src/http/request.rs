@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::members::Members;
 use super::refusal::Refusal;
+use crate::address::Address;
 use crate::secret::Secret;
 use crate::session::IdempotencyKey;
 
@@ -51,9 +52,17 @@ impl Request {
         &self.id[..self.id.floor_char_boundary(64)]
     }
 
-    /// The address of the peer as the gateway saw it.
-    pub fn source_ip(&self) -> &str {
-        &self.source_ip
+    /// Who calls: the peer that the gateway saw, or, behind so many proxies of the owner's,
+    /// the peer that the first of them saw.
+    ///
+    /// Each proxy adds its peer to the end of `X-Forwarded-For`, and so does API Gateway.
+    /// What stands further left came with the request and may be anything.
+    pub fn address(&self, trusted_hops: usize) -> Address {
+        let forwarded = self.header("x-forwarded-for").filter(|_| trusted_hops > 0).unwrap_or_default();
+        let mut peers = forwarded.rsplit(',').map(str::trim).peekable();
+        peers.next_if_eq(&self.source_ip.as_str());
+        let client = trusted_hops.checked_sub(1).and_then(|hops| peers.nth(hops));
+        Address::of(client.filter(|client| !client.is_empty()).unwrap_or(&self.source_ip))
     }
 
     /// The values of a header, joined by commas when there are several.
@@ -61,9 +70,11 @@ impl Request {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The `User-Agent`, visible and shortened to `most` bytes.
+    /// The `User-Agent`, shortened to `most` bytes, of visible characters without `"`, `\`,
+    /// `<` and `>`: the text ends up in templates of others, such as EventBridge's, which
+    /// put it between quotes as it is.
     pub fn user_agent(&self, most: usize) -> Option<String> {
-        let visible = |c: &char| !c.is_control();
+        let visible = |c: &char| !c.is_control() && !r#""\<>"#.contains(*c);
         let mut agent: String = self.header("user-agent")?.chars().filter(visible).take(most).collect();
         while agent.len() > most {
             agent.pop();

@@ -80,7 +80,10 @@ fn gone_without_an_item() {
 fn dead_when_revoked() {
     for generation in [3, 4, 5, 6] {
         let revoked = Session { status: SessionStatus::Revoked, ..session() };
-        assert_eq!(Case { session: Some(revoked), ..Case::of(generation, INSIDE) }.decide(), Decision::Dead);
+        assert_eq!(
+            Case { session: Some(revoked), ..Case::of(generation, INSIDE) }.decide(),
+            Decision::Dead(Death::Revoked)
+        );
     }
 }
 
@@ -88,8 +91,8 @@ fn dead_when_revoked() {
 fn dead_from_the_millisecond_of_the_idle_expiry() {
     let idle = 2_000_000_000;
     assert_eq!(Case::of(5, idle - 1).decide(), Decision::Raced);
-    assert_eq!(Case::of(5, idle).decide(), Decision::Dead);
-    assert_eq!(Case::of(4, idle + 1).decide(), Decision::Dead);
+    assert_eq!(Case::of(5, idle).decide(), Decision::Dead(Death::Expired));
+    assert_eq!(Case::of(4, idle + 1).decide(), Decision::Dead(Death::Expired));
 }
 
 #[test]
@@ -97,17 +100,20 @@ fn dead_from_the_millisecond_of_the_absolute_expiry() {
     let long_idle = Session { idle_expires_at: ROTATED_AT.plus_seconds(9_000_000), ..session() };
     let absolute = 3_000_000_000;
     assert_eq!(Case { session: Some(long_idle.clone()), ..Case::of(5, absolute - 1) }.decide(), Decision::Raced);
-    assert_eq!(Case { session: Some(long_idle), ..Case::of(5, absolute) }.decide(), Decision::Dead);
+    assert_eq!(
+        Case { session: Some(long_idle), ..Case::of(5, absolute) }.decide(),
+        Decision::Dead(Death::Expired)
+    );
 }
 
 #[test]
 fn dead_without_an_active_user_of_the_same_epoch() {
-    assert_eq!(Case { user: None, ..Case::of(5, INSIDE) }.decide(), Decision::Dead);
+    assert_eq!(Case { user: None, ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::UserGone));
     let disabled = User { status: UserStatus::Disabled, ..user() };
-    assert_eq!(Case { user: Some(disabled), ..Case::of(5, INSIDE) }.decide(), Decision::Dead);
+    assert_eq!(Case { user: Some(disabled), ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::UserDisabled));
     for epoch in [2, 4] {
         let other = User { epoch, ..user() };
-        assert_eq!(Case { user: Some(other), ..Case::of(5, INSIDE) }.decide(), Decision::Dead);
+        assert_eq!(Case { user: Some(other), ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::EpochRaised));
     }
 }
 
@@ -117,7 +123,7 @@ fn dead_even_when_the_update_was_applied() {
     let window = Window::from_seconds(W);
     let disabled = User { status: UserStatus::Disabled, ..user() };
     let decision = decide(&presented, Seen::Applied(session()), Some(&disabled), window, ROTATED_AT);
-    assert_eq!(decision, Decision::Dead);
+    assert_eq!(decision, Decision::Dead(Death::UserDisabled));
 }
 
 #[test]
@@ -271,8 +277,8 @@ fn of_a_users_live_sessions_the_oldest_are_too_many() {
     let ended = |n| Session { status: SessionStatus::Revoked, ..number(n) };
     let most = i64::try_from(Session::MOST_LIVE).unwrap();
     let of = |live: i64| (0..live).map(number).chain((0..9).map(ended)).collect();
-    assert_eq!(surplus(of(most), &user(), ROTATED_AT), []);
-    assert_eq!(surplus(of(most + 2), &user(), ROTATED_AT), [number(most + 1), number(most)]);
+    assert_eq!(surplus(of(most - 1), &user(), ROTATED_AT), [], "one more fits");
+    assert_eq!(surplus(of(most + 1), &user(), ROTATED_AT), [number(most), number(most - 1)]);
 }
 
 proptest! {
@@ -292,7 +298,7 @@ proptest! {
             Decision::Raced => prop_assert_eq!(generation, 5),
             Decision::Reuse => prop_assert!(generation < 5),
             Decision::Future => prop_assert!(generation > 5),
-            other @ (Decision::Gone | Decision::Dead | Decision::Rotated(_)) => prop_assert!(false, "{:?}", other),
+            other @ (Decision::Gone | Decision::Dead(_) | Decision::Rotated(_)) => prop_assert!(false, "{:?}", other),
         }
     }
 

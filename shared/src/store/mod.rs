@@ -1,10 +1,12 @@
-//! The store: users and sessions in DynamoDB, and the only code that talks to it.
+//! The store: users, sessions and attempts in DynamoDB, and the only code that talks to it.
 //!
 //! Every read that decides is consistent, every write carries a condition, and every
 //! write is safe to be delivered twice, the second time late: `UpdateItem` creates
 //! what is missing, so each demands that the item exists; a put that finds its own
-//! session succeeded; sessions are only ever marked as revoked. No secondary index.
+//! session succeeded; sessions are only ever marked as revoked; attempts may be counted
+//! twice, and are given back by writes that are sent once. No secondary index.
 
+mod attempts;
 mod failure;
 mod item;
 pub mod schema;
@@ -17,26 +19,38 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::aws;
 use crate::config::Config;
 
+pub use attempts::Counted;
 pub use sessions::Rotation;
 pub use users::{Added, MOST_ADDED, NewUser, Page, PageStart, StoredCredential};
 
-/// Users and sessions in their tables.
+/// Users, sessions and attempts in their tables.
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
     users_table: String,
     sessions_table: String,
+    attempts_table: String,
 }
 
 impl Store {
     /// The store of a function.
     pub fn new(config: &Config) -> Self {
-        Self::with_client(aws::dynamodb_client(&config.aws), &config.users_table, &config.sessions_table)
+        Self {
+            client: aws::dynamodb_client(&config.aws),
+            users_table: config.users_table.clone(),
+            sessions_table: config.sessions_table.clone(),
+            attempts_table: config.attempts_table.clone(),
+        }
     }
 
-    /// The store behind any client, for the command line.
+    /// The store behind any client, for the command line, which makes no attempts.
     pub fn with_client(client: Client, users_table: &str, sessions_table: &str) -> Self {
-        Self { client, users_table: users_table.to_owned(), sessions_table: sessions_table.to_owned() }
+        Self {
+            client,
+            users_table: users_table.to_owned(),
+            sessions_table: sessions_table.to_owned(),
+            attempts_table: String::new(),
+        }
     }
 
     /// Opens the connection while the instance starts, by asking for an item that is

@@ -2,15 +2,22 @@
 //!
 //! Users table (`pk`):
 //! - `USER#<sub>`: the user's state. [`EMAIL`], [`STATUS`], [`EPOCH`],
-//!   [`CREDENTIAL_VERSION`], [`CREATED_AT`].
+//!   [`CREDENTIAL_VERSION`], [`CREATED_AT`], [`CHANGED`].
 //! - `EMAIL#<email>`: the credential. [`SUB`], [`PASSWORD_HASH`],
 //!   [`CREDENTIAL_VERSION`], [`PASSWORD_CHANGED_AT`].
 //!
 //! Sessions table (`pk` = sub, `sk` = sid): [`GENERATION`], [`ROTATED_AT`],
 //! [`RETRY_KEY_HASH`], [`STATUS`], [`EPOCH`], [`CREATED_AT`], [`IDLE_EXPIRES_AT`],
-//! [`ABSOLUTE_EXPIRES_AT`], [`DEVICE`], [`TTL`].
+//! [`ABSOLUTE_EXPIRES_AT`], [`DEVICE`], [`NEW_DEVICE`], [`ENDED_BY`], [`TTL`].
+//!
+//! Attempts table (`pk` = what is counted, and a keyed digest of whom): [`COUNT`],
+//! [`LAST_AT`], [`LAST_ID`], [`SIGNED_IN_AT`], [`TTL`].
+//!
+//! [`CHANGED`], [`NEW_DEVICE`] and [`ENDED_BY`] decide nothing. They are for who follows
+//! the tables' streams.
 
 use crate::email::Email;
+use crate::session::EndedBy;
 use crate::user::{UserId, UserStatus};
 
 /// The partition key of both tables.
@@ -27,7 +34,8 @@ pub const EPOCH: &str = "epoch";
 pub const CREDENTIAL_VERSION: &str = "credential_version";
 /// Milliseconds since 1970.
 pub const CREATED_AT: &str = "created_at";
-/// The id of the user whose credential it is.
+/// The id of the user whose credential it is; after a change of password in the user's own
+/// item as well, for who follows the stream.
 pub const SUB: &str = "sub";
 /// A bcrypt hash; absent for a user without a password.
 pub const PASSWORD_HASH: &str = "password_hash";
@@ -45,6 +53,20 @@ pub const IDLE_EXPIRES_AT: &str = "idle_expires_at";
 pub const ABSOLUTE_EXPIRES_AT: &str = "absolute_expires_at";
 /// The `User-Agent` of the sign-in.
 pub const DEVICE: &str = "device";
+/// `true` in a session of a device that the user's other live sessions do not name.
+pub const NEW_DEVICE: &str = "new_device";
+/// Why a session was revoked: an [`ended_by`].
+pub const ENDED_BY: &str = "ended_by";
+/// What was changed last of a user: [`PASSWORD`], [`STATUS`] or [`SESSIONS`]; absent at first.
+pub const CHANGED: &str = "changed";
+/// How many attempts were made.
+pub const COUNT: &str = "count";
+/// Milliseconds since 1970: when the last attempt was made.
+pub const LAST_AT: &str = "last_at";
+/// The id of the last attempt.
+pub const LAST_ID: &str = "last_id";
+/// Milliseconds since 1970: when the pair last signed in.
+pub const SIGNED_IN_AT: &str = "signed_in_at";
 /// Seconds since 1970: when DynamoDB may delete the item. Clean-up only, days late.
 pub const TTL: &str = "ttl";
 
@@ -54,6 +76,11 @@ pub const ACTIVE: &str = "active";
 pub const DISABLED: &str = "disabled";
 /// The value of [`STATUS`] of a session that was ended.
 pub const REVOKED: &str = "revoked";
+
+/// The value of [`CHANGED`] after a change of password.
+pub const PASSWORD: &str = "password";
+/// The value of [`CHANGED`] after all sessions were ended.
+pub const SESSIONS: &str = "sessions";
 
 /// What the key of a user's state begins with. The prefixes keep the two kinds of items
 /// apart, whatever an id or an email contains.
@@ -69,6 +96,16 @@ pub fn user_key(id: &UserId) -> String {
 /// The key of a user's credential.
 pub fn email_key(email: &Email) -> String {
     format!("{EMAIL_PREFIX}{}", email.as_str())
+}
+
+/// The value of [`ENDED_BY`].
+pub fn ended_by(by: EndedBy) -> &'static str {
+    match by {
+        EndedBy::User => "user",
+        EndedBy::Reuse => "reuse",
+        EndedBy::Future => "future",
+        EndedBy::Surplus => "surplus",
+    }
 }
 
 /// The value of [`STATUS`] of a user.

@@ -1,13 +1,15 @@
 //! The sessions' table.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::failure::{classify, is_refused_by_condition};
 use super::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
 use super::{Store, schema};
 use crate::error::Error;
-use crate::session::{Generation, Lifetime, RetryKeyDigest, Seen, Session, SessionId, SessionStatus, Window};
+use crate::session::{
+    EndedBy, Generation, Lifetime, RetryKeyDigest, Seen, Session, SessionId, SessionStatus, Window,
+};
 use crate::time::Timestamp;
 use crate::user::UserId;
 
@@ -27,17 +29,21 @@ pub struct Rotation<'a> {
 }
 
 impl Store {
-    /// Writes a newly opened session. Its id is random, so finding it there means
-    /// that the SDK delivered this very write before.
+    /// Writes a newly opened session, with a mark if its device is new to the user. Its id
+    /// is random, so finding it there means that the SDK delivered this very write before.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Internal`]; the session may then be there.
-    pub async fn put_session(&self, session: &Session) -> Result<(), Error> {
+    pub async fn put_session(&self, session: &Session, is_new_device: bool) -> Result<(), Error> {
+        let mut item = attributes(session);
+        if is_new_device {
+            item.insert(schema::NEW_DEVICE.to_owned(), AttributeValue::Bool(true));
+        }
         let put = self
             .client
             .put_item()
             .table_name(&self.sessions_table)
-            .set_item(Some(attributes(session)))
+            .set_item(Some(item))
             .condition_expression(IS_NEW)
             .send()
             .await;
@@ -158,20 +164,23 @@ impl Store {
         }
     }
 
-    /// Marks a session as revoked. One that is not there (any more) needs no mark.
+    /// Marks a session as revoked, with the first reason for it. One that is not there (any
+    /// more) needs no mark.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Internal`]: the session may live on.
-    pub async fn revoke_session(&self, user_id: &UserId, id: &SessionId) -> Result<(), Error> {
+    pub async fn revoke_session(&self, user_id: &UserId, id: &SessionId, by: EndedBy) -> Result<(), Error> {
         let update = self
             .client
             .update_item()
             .table_name(&self.sessions_table)
             .key(schema::PK, text(user_id.as_str()))
             .key(schema::SK, text(id.as_str()))
-            .update_expression("SET #status = :revoked")
+            .update_expression("SET #status = :revoked, #ended_by = if_not_exists(#ended_by, :by)")
             .condition_expression(EXISTS)
             .expression_attribute_names("#status", schema::STATUS)
+            .expression_attribute_names("#ended_by", schema::ENDED_BY)
+            .expression_attribute_values(":by", text(schema::ended_by(by)))
             .expression_attribute_values(":revoked", text(schema::REVOKED))
             .send()
             .await;
@@ -236,7 +245,6 @@ fn session(item: &Item) -> Result<Session, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::types::AttributeValue;
 
     fn stored() -> Attributes {
         attributes(&Session {

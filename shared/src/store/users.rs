@@ -79,11 +79,17 @@ impl Store {
     }
 
     /// Stores a hash of the same password at a higher cost, if the stored one is
-    /// still the one that was verified: a password change meanwhile wins.
+    /// still the one that was verified: a password change meanwhile wins. Tells whether
+    /// it was stored.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Internal`]: the old hash may still be there.
-    pub async fn upgrade_hash(&self, email: &Email, from: &PasswordHash, to: &PasswordHash) -> Result<(), Error> {
+    pub async fn upgrade_hash(
+        &self,
+        email: &Email,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<bool, Error> {
         let update = self
             .client
             .update_item()
@@ -97,8 +103,8 @@ impl Store {
             .send()
             .await;
         match update {
-            Ok(_) => Ok(()),
-            Err(failure) if is_refused_by_condition(&failure) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(failure) if is_refused_by_condition(&failure) => Ok(false),
             Err(failure) => Err(classify("users.upgrade_hash", &failure)),
         }
     }

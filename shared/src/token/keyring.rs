@@ -22,7 +22,7 @@ use crate::config::KeySource;
 use crate::error::Error;
 use crate::lambda::Context;
 use crate::secret::Secret;
-use crate::telemetry::{Level, Log};
+use crate::telemetry::{Entry, Event, Log};
 use crate::time::Timestamp;
 
 /// How long keys are used without asking for newer ones, in seconds.
@@ -130,9 +130,14 @@ impl KeyRing {
         let keys = self.source.read().await.inspect_err(|error| {
             // Also while the keys in hand still serve: in a day they will not.
             if let Error::Unavailable(cause) | Error::Internal(cause) = error {
-                self.log.failure(now, Level::Alarm, cause);
+                let event = if state.keys.is_some() { Event::KeysStale } else { Event::KeysMissing };
+                self.log.write(now, Entry::new(event).with_cause(cause));
             }
         })?;
+        if state.keys.as_ref().is_none_or(|(in_hand, _)| !in_hand.kids().eq(keys.kids())) {
+            let kids: Vec<_> = keys.kids().collect();
+            self.log.write(now, Entry::new(Event::KeysLoaded).with("kids", kids));
+        }
         let keys = Arc::new(keys);
         state.keys = Some((Arc::clone(&keys), now));
         Ok(keys)

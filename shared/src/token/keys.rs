@@ -135,6 +135,11 @@ impl KeySet {
         self.keys.iter().map(|key| key.purpose)
     }
 
+    /// The names of its keys.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.kid.as_str())
+    }
+
     /// The keys of both sets.
     pub fn merged(mut self, other: Self) -> Self {
         self.keys.extend(other.keys);

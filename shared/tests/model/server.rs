@@ -106,7 +106,7 @@ fn redeem(
         Decision::Same(session) => ("same", Some(Outcome::Success(Token::of(&session)))),
         Decision::Retry(session) => ("retry", Some(Outcome::Success(Token::of(&session)))),
         Decision::Gone => ("gone", Some(Outcome::InvalidGrant)),
-        Decision::Dead => ("dead", Some(Outcome::InvalidGrant)),
+        Decision::Dead(_) => ("dead", Some(Outcome::InvalidGrant)),
         Decision::Reuse => ("reuse", None),
         Decision::Future => ("future", None),
         // Asked again with a fresh clock, until it is too late: then 503.

@@ -43,7 +43,7 @@ fn both_payloads_read_alike() {
     for event in [payload_v2(), payload_v1()] {
         let request = read(&event);
         assert_eq!(
-            (request.method.as_str(), request.path(), request.source_ip(), request.id()),
+            (request.method.as_str(), request.path(), request.address(0).prefix(), request.id()),
             ("POST", "/signin", "192.0.2.1", "id")
         );
         assert_eq!(request.header("content-type"), Some("application/json"));
@@ -285,5 +285,34 @@ proptest! {
     #[test]
     fn no_event_panics(text in "\\PC{0,300}") {
         let _ = Request::from_event(&text);
+    }
+}
+
+/// An event of a peer, with this `X-Forwarded-For`.
+fn forwarded(source_ip: &str, forwarded: &str) -> Request {
+    let event = json!({
+        "requestContext": {"http": {"method": "POST", "sourceIp": source_ip}},
+        "headers": {"x-forwarded-for": forwarded},
+    });
+    Request::from_event(&event.to_string()).unwrap()
+}
+
+#[test]
+fn no_header_says_who_calls_unless_a_proxy_is_trusted() {
+    let spoofed = forwarded("203.0.113.7", "198.51.100.1, 203.0.113.7");
+    assert_eq!(spoofed.address(0).prefix(), "203.0.113.7");
+}
+
+#[test]
+fn the_first_trusted_proxy_says_who_calls() {
+    // A client, which sent the first address itself; then one proxy, or two.
+    let one = forwarded("192.0.2.1", "198.51.100.1, 203.0.113.7, 192.0.2.1");
+    assert_eq!(one.address(1).prefix(), "203.0.113.7");
+    let two = forwarded("192.0.2.2", "198.51.100.1,203.0.113.7 , 192.0.2.1");
+    assert_eq!(two.address(2).prefix(), "203.0.113.7", "also where the gateway adds no peer");
+    for (header, address) in
+        [("", "192.0.2.1"), ("192.0.2.1", "192.0.2.1"), ("x, 192.0.2.1", "unknown"), (",,", "192.0.2.1")]
+    {
+        assert_eq!(forwarded("192.0.2.1", header).address(1).prefix(), address, "{header:?}");
     }
 }

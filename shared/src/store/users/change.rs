@@ -56,10 +56,14 @@ impl Store {
             let user_update = Update::builder()
                 .table_name(&self.users_table)
                 .key(schema::PK, text(schema::user_key(&user.id)))
-                .update_expression("SET #version = :next, #epoch = :next_epoch")
+                .update_expression("SET #version = :next, #epoch = :next_epoch, #last = :password, #sub = :sub")
                 .condition_expression(format!("{EXISTS} AND #epoch = :seen_epoch"))
                 .expression_attribute_names("#version", schema::CREDENTIAL_VERSION)
                 .expression_attribute_names("#epoch", schema::EPOCH)
+                .expression_attribute_names("#last", schema::CHANGED)
+                .expression_attribute_names("#sub", schema::SUB)
+                .expression_attribute_values(":sub", text(user.id.as_str()))
+                .expression_attribute_values(":password", text(schema::PASSWORD))
                 .expression_attribute_values(":next", next)
                 .expression_attribute_values(":next_epoch", number(user.epoch.saturating_add(1)))
                 .expression_attribute_values(":seen_epoch", number(user.epoch))
@@ -118,15 +122,18 @@ impl Store {
         status: UserStatus,
         epoch: u64,
     ) -> Result<bool, Error> {
+        let changed = if status == seen.status { schema::SESSIONS } else { schema::STATUS };
         let update = self
             .client
             .update_item()
             .table_name(&self.users_table)
             .key(schema::PK, text(schema::user_key(&seen.id)))
-            .update_expression("SET #status = :status, #epoch = :epoch")
+            .update_expression("SET #status = :status, #epoch = :epoch, #changed = :changed")
             .condition_expression(format!("{EXISTS} AND #epoch = :seen_epoch AND #status = :seen_status"))
             .expression_attribute_names("#status", schema::STATUS)
             .expression_attribute_names("#epoch", schema::EPOCH)
+            .expression_attribute_names("#changed", schema::CHANGED)
+            .expression_attribute_values(":changed", text(changed))
             .expression_attribute_values(":status", text(schema::user_status(status)))
             .expression_attribute_values(":epoch", number(epoch))
             .expression_attribute_values(":seen_status", text(schema::user_status(seen.status)))

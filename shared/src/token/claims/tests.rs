@@ -12,14 +12,10 @@ fn issuance(ttl: &str) -> Issuance {
             "TOKEN_ISSUER" => "https://auth.example.com",
             "ACCESS_TOKEN_TTL" => ttl,
             "TOKEN_SCOPE" => "read write",
-            "REFRESH_TOKEN_TTL"
-            | "SESSION_MAX_AGE"
-            | "REFRESH_RETRY_WINDOW"
-            | "BCRYPT_COST"
-            | "TOKEN_CLIENT_ID" => {
-                return None;
-            }
-            _ => "x",
+            "TOKEN_AUDIENCE" => "x",
+            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_FILE" => "x",
+            "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
+            _ => return None,
         };
         Some(value.to_owned())
     });

@@ -1,0 +1,131 @@
+//! Writing the lines.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use super::event::{Event, Level};
+use super::flood::Flood;
+use crate::error::Cause;
+use crate::time::Timestamp;
+
+/// The longest text in a line, in bytes.
+const MOST_BYTES: usize = 256;
+
+/// What is told of a request: the event that its outcome is, and the line's members.
+#[derive(Debug)]
+pub struct Entry {
+    event: Event,
+    members: Vec<(&'static str, Value)>,
+}
+
+impl Entry {
+    /// An entry about an event, with no members yet.
+    pub fn new(event: Event) -> Self {
+        Self { event, members: Vec::new() }
+    }
+
+    /// What happened, so far.
+    pub fn event(&self) -> Event {
+        self.event
+    }
+
+    /// Says what happened instead.
+    pub fn becomes(&mut self, event: Event) -> &mut Self {
+        self.event = event;
+        self
+    }
+
+    /// Adds a member.
+    pub fn with(&mut self, name: &'static str, value: impl Into<Value>) -> &mut Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    /// Adds what failed and how.
+    pub fn with_cause(&mut self, cause: &Cause) -> &mut Self {
+        self.with("what", cause.what).with("detail", cause.detail.as_str())
+    }
+}
+
+/// Where the lines go. Clones write to the same place.
+#[derive(Clone)]
+pub struct Log {
+    sink: Arc<Mutex<Sink>>,
+    namespace: Option<Arc<str>>,
+}
+
+struct Sink {
+    writer: Box<dyn Write + Send>,
+    flood: Flood,
+}
+
+impl Log {
+    /// Standard output, which Lambda keeps in CloudWatch. With a namespace, CloudWatch
+    /// counts the events under it, by its embedded metric format.
+    pub fn stdout(namespace: Option<String>) -> Self {
+        Self { namespace: namespace.map(Arc::from), ..Self::to(std::io::stdout()) }
+    }
+
+    /// Any other place.
+    pub fn to(writer: impl Write + Send + 'static) -> Self {
+        let sink = Sink { writer: Box::new(writer), flood: Flood::default() };
+        Self { sink: Arc::new(Mutex::new(sink)), namespace: None }
+    }
+
+    /// Writes a line, unless it is held back in a flood. A log that cannot be written does
+    /// not stop an answer.
+    pub fn write(&self, now: Timestamp, entry: &Entry) {
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = sink.flood.admit(entry.event, now) else { return };
+        let mut line = Map::new();
+        let mut add = |name: &str, value: Value| line.insert(name.to_owned(), value);
+        add("time_ms", now.millis().into());
+        add("level", entry.event.level().name().into());
+        add("event", entry.event.name().into());
+        for (name, value) in &entry.members {
+            add(name, capped(value));
+        }
+        add("count", count.into());
+        if entry.event.level() == Level::Alarm {
+            add("alarms", count.into());
+        }
+        if let Some(namespace) = self.namespace.as_deref().filter(|_| entry.event.is_counted()) {
+            add("_aws", metrics(namespace, entry.event, now));
+        }
+        let mut bytes = Value::Object(line).to_string().into_bytes();
+        bytes.push(b'\n');
+        let _ = sink.writer.write_all(&bytes).and_then(|()| sink.writer.flush());
+    }
+}
+
+/// CloudWatch's embedded metric format: the members of the line that are metrics.
+fn metrics(namespace: &str, event: Event, now: Timestamp) -> Value {
+    let metric = |name: &str, dimensions: Value| {
+        json!({
+            "Namespace": namespace,
+            "Dimensions": [dimensions],
+            "Metrics": [{"Name": name, "Unit": "Count"}],
+        })
+    };
+    let mut metrics = vec![metric("count", json!(["event"]))];
+    if event.level() == Level::Alarm {
+        metrics.push(metric("alarms", json!([])));
+    }
+    json!({"Timestamp": now.millis(), "CloudWatchMetrics": metrics})
+}
+
+fn capped(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text[..text.floor_char_boundary(MOST_BYTES)].into(),
+        Value::Array(values) => values.iter().map(capped).collect(),
+        other => other.clone(),
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Log")
+    }
+}
