@@ -42,6 +42,10 @@ def make_table(aws: boto3.Session, url: str, name: str, properties: Json) -> Non
     """Makes a table."""
     database = aws.client("dynamodb", endpoint_url=url)
     shared = {key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+    if choice := properties.get("StreamSpecification"):
+        # As in a stack with a SecurityEventBus.
+        _, stream, _ = choice["Fn::If"]
+        shared["StreamSpecification"] = {"StreamEnabled": True, **stream}
     database.create_table(TableName=name, **shared)
     if time_to_live := properties.get("TimeToLiveSpecification"):
         database.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
@@ -54,9 +58,14 @@ def make_secret(aws: boto3.Session, url: str, name: str) -> None:
     print(f"secret {name} {secret['ARN']}")
 
 
+def session() -> boto3.Session:
+    """Credentials, which moto does not look at."""
+    return boto3.Session("local", "local", region_name="us-east-1")
+
+
 def make_resources(url: str) -> None:
     """Makes what the template declares and moto has."""
-    aws = boto3.Session("local", "local", region_name="us-east-1")
+    aws = session()
     for name, resource in yaml_parse(TEMPLATE.read_text())["Resources"].items():
         match resource["Type"]:
             case "AWS::DynamoDB::Table":
@@ -65,14 +74,20 @@ def make_resources(url: str) -> None:
                 make_secret(aws, url, name)
 
 
-def main() -> None:
-    """Serves on a free port until the process is ended."""
+def start() -> tuple[str, Thread]:
+    """The URL of a moto with all of it, on a free port, and the thread that serves."""
     app = OneAtATime(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     url = f"http://127.0.0.1:{server.server_port}"
     make_resources(url)
+    return url, serving
+
+
+def main() -> None:
+    """Serves until the process is ended."""
+    url, serving = start()
     print(f"ready at {url}", flush=True)
     serving.join()
 

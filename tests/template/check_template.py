@@ -17,6 +17,7 @@ import checks
 import domain
 import graph
 import local
+import notices
 import watch
 from self_test import unproven
 from stack import Stack, load, read_template
@@ -35,8 +36,12 @@ CHECKS: list[Callable[[Stack], Iterator[str]]] = [
     checks.tables,
     watch.access_logs,
     watch.log_groups,
-    watch.filters,
+    watch.counts,
     watch.alarms,
+    watch.dashboard,
+    notices.streams,
+    notices.pipes,
+    notices.carried,
     domain.transport,
     domain.one_way_in,
     domain.rules,

@@ -15,15 +15,25 @@ INTEGRATION_TIMEOUT = 30_000
 
 INVOKE = ("apigateway.amazonaws.com", "lambda:InvokeFunction")
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-EVERY_TABLE = {
-    "Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": True,
-    "Properties.SSESpecification.SSEEnabled": True,
+# A pipe of another account's that was given the role's ARN cannot take it.
+PIPES_TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "pipes.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+    "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
 }
-USERS_TABLE = {
+EVERY_TABLE = {"Properties.BillingMode": "PAY_PER_REQUEST", "Properties.SSESpecification.SSEEnabled": True}
+RESTORABLE = {"Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": True}
+EXPIRING = {
+    "Properties.TimeToLiveSpecification.AttributeName": "ttl",
+    "Properties.TimeToLiveSpecification.Enabled": True,
+}
+KEPT = {
     "Properties.DeletionProtectionEnabled": True,
     "DeletionPolicy": "Retain",
     "UpdateReplacePolicy": "Retain",
 }
+TABLES = {"UsersTable": RESTORABLE | KEPT, "SessionsTable": RESTORABLE | EXPIRING, "AttemptsTable": EXPIRING}
 
 
 def many(value: Any) -> list[Any]:
@@ -38,8 +48,10 @@ def named(value: Any) -> str:
 
 
 def own_roles(stack: Stack) -> Iterator[str]:
-    """Each function has a role that no other function has, and only Lambda may take it."""
-    users: dict[str, str] = {}
+    """Each function has a role that nothing else has, and only Lambda may take it; the role
+    of the pipes is for the pipes of this account."""
+    users = {named(pipe["RoleArn"]): "a pipe" for pipe in stack.properties("AWS::Pipes::Pipe").values()}
+    taken_by_pipes = set(users)
     roles = stack.properties("AWS::IAM::Role")
     for id, function in stack.properties("AWS::Lambda::Function").items():
         taken = named(function["Role"])
@@ -50,8 +62,9 @@ def own_roles(stack: Stack) -> Iterator[str]:
         else:
             users[taken] = id
     for id, role in roles.items():
-        if role["AssumeRolePolicyDocument"]["Statement"] != [TRUST]:
-            yield f"{id}: others than Lambda may take it"
+        service, trust = ("Pipes", PIPES_TRUST) if id in taken_by_pipes else ("Lambda", TRUST)
+        if role["AssumeRolePolicyDocument"]["Statement"] != [trust]:
+            yield f"{id}: others than {service} may take it"
 
 
 def statements(role: Json) -> Iterator[Json]:
@@ -83,7 +96,7 @@ def policies(stack: Stack) -> Iterator[str]:
             yield f"{id}: has managed policies"
     for id, resource in stack.template["Resources"].items():
         if resource["Type"].startswith("AWS::IAM::") and id not in roles:
-            yield f"{id}: is an {resource['Type']}; what a function may do belongs into its role"
+            yield f"{id}: is an {resource['Type']}; what something may do belongs into its role"
 
 
 def wildcards(stack: Stack) -> Iterator[str]:
@@ -168,9 +181,10 @@ def secrets(stack: Stack) -> Iterator[str]:
 
 
 def tables(stack: Stack) -> Iterator[str]:
-    """Every table can be restored and is encrypted; no update of the stack deletes the users."""
+    """Every table is encrypted and costs what is used of it. Users and sessions can be restored,
+    sessions and attempts expire, and no update of the stack deletes the users."""
     for id, table in stack.resources("AWS::DynamoDB::Table").items():
-        for path, wanted in (EVERY_TABLE | (USERS_TABLE if id == "UsersTable" else {})).items():
+        for path, wanted in (EVERY_TABLE | TABLES.get(id, RESTORABLE)).items():
             found: Any = table
             for key in path.split("."):
                 found = found.get(key, {})

@@ -5,6 +5,7 @@ import graph
 from breaking import SIGNIN, VARIABLES, broken, drop, put
 
 GRANT = "Resources.SigninRole.Properties.Policies.0.PolicyDocument.Statement.2"
+TELL = "Resources.SecurityEventsRole.Properties.Policies.0.PolicyDocument.Statement.1"
 ANY_ROUTE = {"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*"}
 
 VARIANTS = [
@@ -74,6 +75,16 @@ VARIANTS = [
         "SigninRole: others than Lambda may take it",
         put("Resources.SigninRole.Properties.AssumeRolePolicyDocument.Statement.0.Principal", {"AWS": "*"}),
     ),
+    broken(
+        checks.own_roles,
+        "SigninFunction: shares SecurityEventsRole with a pipe",
+        put(f"{SIGNIN}.Properties.Role", {"Fn::GetAtt": ["SecurityEventsRole", "Arn"]}),
+    ),
+    broken(
+        checks.own_roles,
+        "SecurityEventsRole: others than Pipes may take it",
+        drop("Resources.SecurityEventsRole.Properties.AssumeRolePolicyDocument.Statement.0.Condition"),
+    ),
     # A function without a role gets one of SAM's making.
     broken(checks.policies, "SigninFunctionRole: has managed policies", drop(f"{SIGNIN}.Properties.Role")),
     broken(
@@ -90,6 +101,16 @@ VARIANTS = [
         checks.policies,
         'SigninRole: allows {"Effect": "Allow", "NotAction":',
         put(GRANT, {"Effect": "Allow", "NotAction": "dynamodb:DeleteTable", "Resource": "*"}),
+    ),
+    broken(
+        checks.policies,
+        "SecurityEventsRole: does not allow events:PutEvents on",
+        put(f"{TELL}.Resource", {"Fn::Sub": "arn:${AWS::Partition}:events:*:*:event-bus/*"}),
+    ),
+    broken(
+        checks.policies,
+        "SecurityEventsRole: allows dynamodb:GetItem on ${UsersTable.Arn},",
+        put(TELL, {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": {"Fn::GetAtt": ["UsersTable", "Arn"]}}),
     ),
     broken(
         checks.policies,
@@ -172,6 +193,26 @@ VARIANTS = [
         checks.tables,
         "UsersTable: Properties.DeletionProtectionEnabled is not True",
         drop("Resources.UsersTable.Properties.DeletionProtectionEnabled"),
+    ),
+    broken(
+        checks.tables,
+        "AttemptsTable: Properties.SSESpecification.SSEEnabled is not True",
+        drop("Resources.AttemptsTable.Properties.SSESpecification"),
+    ),
+    broken(
+        checks.tables,
+        "AttemptsTable: Properties.BillingMode is not PAY_PER_REQUEST",
+        put("Resources.AttemptsTable.Properties.BillingMode", "PROVISIONED"),
+    ),
+    broken(
+        checks.tables,
+        "AttemptsTable: Properties.TimeToLiveSpecification.Enabled is not True",
+        put("Resources.AttemptsTable.Properties.TimeToLiveSpecification.Enabled", False),
+    ),
+    broken(
+        checks.tables,
+        "SessionsTable: Properties.TimeToLiveSpecification.AttributeName is not ttl",
+        put("Resources.SessionsTable.Properties.TimeToLiveSpecification.AttributeName", "idle_expires_at"),
     ),
     broken(
         checks.tables,

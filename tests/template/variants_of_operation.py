@@ -3,13 +3,27 @@
 import domain
 import local
 import watch
-from breaking import SIGNIN, VARIABLES, broken, drop, put
+from breaking import SIGNIN, VARIABLES, Change, broken, drop, parent, put
+from stack import Json, read_template
 
 LOG = "Resources.Stage.Properties.AccessLogSettings"
 LINE = '{{"requestId":"$context.requestId","more":"{}"}}'
 ALARM = "Resources.SigninErrorsAlarm.Properties"
 TLS = "Resources.Domain.Properties.DomainNameConfigurations.0.SecurityPolicy"
 MAPPING = "Resources.DomainMapping"
+BOARD = "Resources.Dashboard.Properties"
+KEYS_ALARM = read_template()["Resources"]["KeysAlarm"]["Properties"]["Metrics"]
+
+
+def redraw(old: str, new: str) -> Change:
+    """Replaces a text in the dashboard."""
+
+    def change(template: Json) -> None:
+        holder, key = parent(template, f"{BOARD}.DashboardBody.Fn::Sub")
+        holder[key] = holder[key].replace(old, new)
+
+    return change
+
 
 VARIANTS = [
     *(
@@ -60,19 +74,14 @@ VARIANTS = [
         put("Resources.RefreshFunction.Properties.LoggingConfig.LogGroup", {"Ref": "SigninLogs"}),
     ),
     broken(
-        watch.filters,
-        "JwksFunction: its lines of level alarm are not counted",
-        drop("Resources.JwksAlarmLines"),
+        watch.counts,
+        "SigninFunction: counts in null, not in Relatch/${AWS::StackName}",
+        drop(f"{VARIABLES}.METRICS_NAMESPACE"),
     ),
     broken(
-        watch.filters,
-        "RefreshFunction: reuses of tokens are not counted",
-        put("Resources.RefreshTokenReuses.Properties.LogGroupName", {"Ref": "SigninLogs"}),
-    ),
-    broken(
-        watch.filters,
-        'RefreshTokenReuses: looks for "token_reuse", which no function writes',
-        put("Resources.RefreshTokenReuses.Properties.FilterPattern", '{ $.event = "token_reuse" }'),
+        watch.counts,
+        "SigninFunction: counts in Relatch, not in Relatch/${AWS::StackName}",
+        put(f"{VARIABLES}.METRICS_NAMESPACE", "Relatch"),
     ),
     broken(
         watch.alarms,
@@ -87,17 +96,71 @@ VARIANTS = [
     broken(watch.alarms, "no alarm on AWS/ApiGateway 5xx ApiId Api", drop("Resources.ServerErrorsAlarm")),
     broken(
         watch.alarms,
-        "no alarm on Relatch/${AWS::StackName} RefreshTokenReuse",
-        drop("Resources.RefreshTokenReuseAlarm"),
+        "no alarm on AWS/ApiGateway Latency ApiId Api",
+        put("Resources.LatencyAlarm.Properties.MetricName", "IntegrationLatency"),
     ),
     broken(
         watch.alarms,
-        "LoggedAlarm: is on Relatch Alarms, which nothing counts",
+        "no alarm on Relatch/${AWS::StackName} count event refresh_reuse",
+        drop("Resources.RefreshReuseAlarm"),
+    ),
+    broken(
+        watch.alarms,
+        "no alarm on Relatch/${AWS::StackName} count event keys_missing",
+        put("Resources.KeysAlarm.Properties.Metrics", KEYS_ALARM[:2]),
+    ),
+    broken(
+        watch.alarms,
+        "no alarm on AWS/EventBridge/Pipes ExecutionFailed PipeName NewDevicePipe",
+        drop("Resources.SecurityEventsAlarm"),
+    ),
+    broken(
+        watch.alarms,
+        "KeysAlarm: is not on the sum of its metrics",
+        put("Resources.KeysAlarm.Properties.Metrics.0.Expression", "stale + missing"),
+    ),
+    broken(
+        watch.alarms,
+        "LoggedAlarm: is on Relatch alarms, which is not watched for",
         put("Resources.LoggedAlarm.Properties.Namespace", "Relatch"),
+    ),
+    broken(
+        watch.alarms,
+        "FailedSigninsAlarm: is on Relatch/${AWS::StackName} count event signin_failed, which is not watched for",
+        put("Resources.FailedSigninsAlarm.Properties.Dimensions.0.Value", "signin_failed"),
     ),
     broken(watch.alarms, "SigninErrorsAlarm: does not say what it means", drop(f"{ALARM}.AlarmDescription")),
     broken(watch.alarms, "SigninErrorsAlarm: does not tell AlarmTopicArn", drop(f"{ALARM}.AlarmActions")),
     broken(watch.alarms, "SigninErrorsAlarm: goes off when nobody calls", drop(f"{ALARM}.TreatMissingData")),
+    broken(watch.dashboard, "Dashboard: is not JSON", put(f"{BOARD}.DashboardBody", "{,}")),
+    broken(watch.dashboard, "there is not one dashboard", drop(BOARD.removesuffix(".Properties"))),
+    broken(
+        watch.dashboard,
+        "Dashboard: does not show Relatch/${AWS::StackName} count event signin_fail",
+        redraw('"signin_fail"', '"signin_failed"'),
+    ),
+    broken(
+        watch.dashboard,
+        "Dashboard: shows Relatch/${AWS::StackName} count event signin_failed, which is nothing",
+        redraw('"signin_fail"', '"signin_failed"'),
+    ),
+    broken(
+        watch.dashboard,
+        "Dashboard: does not show AWS/Lambda Duration FunctionName JwksFunction",
+        redraw("${JwksFunction}", "${SigninFunction}"),
+    ),
+    broken(
+        watch.dashboard,
+        "Dashboard: does not show AWS/DynamoDB ReadThrottleEvents TableName AttemptsTable",
+        redraw("${AttemptsTable}", "${UsersTable}"),
+    ),
+    broken(
+        watch.dashboard,
+        "Dashboard: does not show AWS/ApiGateway Latency ApiId Api",
+        redraw('"Latency"', '"IntegrationLatency"'),
+    ),
+    broken(watch.dashboard, "Dashboard: its widgets do not fit beside each other", redraw('"x": 8', '"x": 7')),
+    broken(watch.dashboard, "Dashboard: its widgets do not fit beside each other", redraw('"x": 16', '"x": 17')),
     broken(domain.transport, "Domain: SecurityPolicy is TLS_1_0, not TLS_1_2", put(TLS, "TLS_1_0")),
     broken(domain.transport, "Domain: SecurityPolicy is None, not TLS_1_2", drop(TLS)),
     broken(domain.one_way_in, "Domain: has not one mapping under its condition", drop(MAPPING)),

@@ -21,6 +21,17 @@ ACCESS_LOG = {
     "integrationError": "$context.integrationErrorMessage",
 }
 LOG_GROUP_ARN = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+NAMESPACE = "Relatch/${AWS::StackName}"
+# What the functions count that may mean an attack, or that they can soon do no more.
+COUNTED_FOR_ALARMS = {
+    "signin_fail",
+    "signin_throttled",
+    "refresh_reuse",
+    "refresh_invalid",
+    "access_refused",
+    "keys_stale",
+    "keys_missing",
+}
 ACTIONS = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
 
 # A metric: its namespace, its name and, if it is one resource's, that resource.
@@ -82,46 +93,106 @@ def source() -> str:
     return "\n".join(file.read_text() for file in sorted(files))
 
 
-def filters(stack: Stack) -> Iterator[str]:
-    """Every line of level alarm and every refresh token that came back is counted."""
-    wanted = {}
-    for id, function in stack.resources("AWS::Lambda::Function").items():
-        group = group_of(function["Properties"])
-        wanted[group, '{ $.level = "alarm" }'] = f"{id}: its lines of level alarm are not counted"
-        if function["Metadata"]["BuildProperties"]["Binary"] == "refresh":
-            wanted[group, '{ $.event = "refresh_token_reuse" }'] = f"{id}: reuses of tokens are not counted"
-    found = stack.properties("AWS::Logs::MetricFilter")
-    counted = {(named(counter["LogGroupName"]), counter["FilterPattern"]) for counter in found.values()}
-    yield from (wanted[key] for key in sorted(wanted.keys() - counted))
-    for id, counter in found.items():
-        for word in re.findall(r'"[^"]*"', counter["FilterPattern"]):
-            if word not in source():
-                yield f"{id}: looks for {word}, which no function writes"
+def counted() -> set[str]:
+    """The events that the functions count."""
+    return set(re.findall(r' = "(\w+)", \w+, Counted;', source()))
 
 
-def watched(alarm: Json) -> Metric:
-    """The metric that an alarm is on."""
-    resource = ", ".join(f"{item['Name']} {named(item['Value'])}" for item in alarm.get("Dimensions", []))
-    return text(alarm["Namespace"]), alarm["MetricName"], resource
+def count_of(event: str) -> Metric:
+    """The metric that counts an event."""
+    return NAMESPACE, "count", f"event {event}"
+
+
+def counts(stack: Stack) -> Iterator[str]:
+    """The functions count where the alarms look, and what the alarms look for."""
+    for id, function in stack.properties("AWS::Lambda::Function").items():
+        namespace = function["Environment"]["Variables"].get("METRICS_NAMESPACE")
+        if text(namespace) != NAMESPACE:
+            yield f"{id}: counts in {text(namespace)}, not in {NAMESPACE}"
+    yield from (f"no function counts {event}" for event in sorted(COUNTED_FOR_ALARMS - counted()))
+
+
+def watched(alarm: Json) -> list[Metric]:
+    """The metrics that an alarm is on."""
+    parts = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    return [metric_of(part) for part in parts or [alarm]]
+
+
+def metric_of(part: Json) -> Metric:
+    """The metric that an alarm, or a part of its sum, is on."""
+    dimensions = [f"{item['Name']} {named(item['Value']) or item['Value']}" for item in part.get("Dimensions", [])]
+    return text(part["Namespace"]), part["MetricName"], ", ".join(dimensions)
 
 
 def alarms(stack: Stack) -> Iterator[str]:
-    """What fails tells somebody: functions, the API, and every line that is counted."""
-    wanted: set[Metric] = {("AWS/ApiGateway", "5xx", f"ApiId {id}") for id in stack.resources("AWS::ApiGatewayV2::Api")}
+    """What fails tells somebody: functions, the API, pipes, and what the functions count."""
+    wanted: set[Metric] = {(NAMESPACE, "alarms", ""), *map(count_of, COUNTED_FOR_ALARMS)}
+    for id in stack.resources("AWS::ApiGatewayV2::Api"):
+        wanted |= {("AWS/ApiGateway", name, f"ApiId {id}") for name in ("5xx", "Latency")}
     for id in stack.resources("AWS::Lambda::Function"):
         wanted |= {("AWS/Lambda", name, f"FunctionName {id}") for name in ("Errors", "Throttles")}
-    for counter in stack.properties("AWS::Logs::MetricFilter").values():
-        wanted |= {(text(to["MetricNamespace"]), to["MetricName"], "") for to in counter["MetricTransformations"]}
-    found = {watched(alarm): id for id, alarm in stack.properties("AWS::CloudWatch::Alarm").items()}
+    for id in stack.resources("AWS::Pipes::Pipe"):
+        wanted.add(("AWS/EventBridge/Pipes", "ExecutionFailed", f"PipeName {id}"))
+    every = stack.properties("AWS::CloudWatch::Alarm")
+    found = {metric: id for id, alarm in every.items() for metric in watched(alarm)}
     yield from (f"no alarm on {' '.join(metric).strip()}" for metric in sorted(wanted - found.keys()))
     yield from (
-        f"{found[metric]}: is on {' '.join(metric).strip()}, which nothing counts"
+        f"{found[metric]}: is on {' '.join(metric).strip()}, which is not watched for"
         for metric in sorted(found.keys() - wanted)
     )
-    for id, alarm in stack.properties("AWS::CloudWatch::Alarm").items():
+    for id, alarm in every.items():
+        queries = alarm.get("Metrics", [])
+        sums = [query["Expression"] for query in queries if query["ReturnData"]]
+        parts = [query["Id"] for query in queries if not query["ReturnData"]]
+        if queries and sums != [" + ".join(f"FILL({part}, 0)" for part in parts)]:
+            yield f"{id}: is not on the sum of its metrics"
         if not alarm.get("AlarmDescription"):
             yield f"{id}: does not say what it means"
         if alarm.get("AlarmActions") != ACTIONS:
             yield f"{id}: does not tell AlarmTopicArn"
         if alarm.get("TreatMissingData") != "notBreaching":
             yield f"{id}: goes off when nobody calls"
+
+
+def drawn(widgets: list[Json]) -> Iterator[Metric]:
+    """The metrics of a dashboard's widgets, with what stands for the one before written out."""
+    for widget in widgets:
+        before: list[str] = []
+        for row in widget["properties"]["metrics"]:
+            words = [word for word in row if isinstance(word, str)]
+            if words[0] == "...":
+                words = [*before[: len(before) - len(words) + 1], *words[1:]]
+            before = [before[place] if word == "." else word for place, word in enumerate(words)]
+            namespace, name, *dimension = before
+            yield namespace, name, " ".join(named(word) or word for word in dimension)
+
+
+def dashboard(stack: Stack) -> Iterator[str]:
+    """One dashboard shows every function, every table, the API, and all that is counted."""
+    wanted: set[Metric] = {(NAMESPACE, "alarms", ""), *map(count_of, counted() | COUNTED_FOR_ALARMS)}
+    for id in stack.resources("AWS::ApiGatewayV2::Api"):
+        wanted |= {("AWS/ApiGateway", name, f"ApiId {id}") for name in ("Count", "4xx", "5xx", "Latency")}
+    for id in stack.resources("AWS::Lambda::Function"):
+        wanted |= {("AWS/Lambda", name, f"FunctionName {id}") for name in ("Duration", "ConcurrentExecutions")}
+    for id in stack.resources("AWS::DynamoDB::Table"):
+        names = ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents", "WriteThrottleEvents")
+        wanted |= {("AWS/DynamoDB", name, f"TableName {id}") for name in names}
+    for id, board in stack.properties("AWS::CloudWatch::Dashboard").items():
+        try:
+            widgets = json.loads(text(board["DashboardBody"]))["widgets"]
+        except ValueError:
+            yield f"{id}: is not JSON"
+            continue
+        found = set(drawn(widgets))
+        yield from (f"{id}: does not show {' '.join(metric).strip()}" for metric in sorted(wanted - found))
+        yield from (f"{id}: shows {' '.join(metric).strip()}, which is nothing" for metric in sorted(found - wanted))
+        cells = [
+            (x, y)
+            for widget in widgets
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        ]
+        if len(set(cells)) != len(cells) or any(x >= 24 for x, _ in cells):
+            yield f"{id}: its widgets do not fit beside each other"
+    if len(stack.resources("AWS::CloudWatch::Dashboard")) != 1:
+        yield "there is not one dashboard"
