@@ -1,7 +1,6 @@
 //! What the documents name is there: tests, files, variables, events.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use relatch::Config;
