@@ -129,3 +129,72 @@ impl std::fmt::Debug for Log {
         f.write_str("Log")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_123);
+
+    fn lines(namespace: Option<&str>, entries: &[Entry]) -> Vec<Value> {
+        let captured = Captured::default();
+        let log = Log { namespace: namespace.map(Arc::from), ..Log::to(captured.clone()) };
+        entries.iter().for_each(|entry| log.write(NOW, entry));
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        assert!(text.ends_with('\n'));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_counted_event_is_a_metric_and_an_alarm_two() {
+        let entries = [Event::SigninFail, Event::Failed, Event::AccessGranted].map(Entry::new);
+        let [fail, failed, granted] = lines(Some("Relatch/prod"), &entries).try_into().unwrap();
+        assert_eq!(
+            fail,
+            json!({
+                "time_ms": 1_800_000_000_123_i64, "level": "info", "event": "signin_fail", "count": 1,
+                "_aws": {
+                    "Timestamp": 1_800_000_000_123_i64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "Relatch/prod",
+                        "Dimensions": [["event"]],
+                        "Metrics": [{"Name": "count", "Unit": "Count"}],
+                    }],
+                },
+            })
+        );
+        assert_eq!(failed["alarms"], 1);
+        assert_eq!(failed["_aws"]["CloudWatchMetrics"][1]["Metrics"][0]["Name"], "alarms");
+        assert_eq!(failed["_aws"]["CloudWatchMetrics"][1]["Dimensions"], json!([[]]));
+        assert_eq!(granted.get("_aws"), None);
+        assert!(lines(None, &entries).iter().all(|line| line.get("_aws").is_none()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_one_line_whatever_is_in_it(text in "\\PC*|[\\x00-\\x7f\u{80}-\u{9f}]{0,600}") {
+            let mut entry = Entry::new(Event::ConfigInvalid);
+            entry.with("why", text.as_str()).with("findings", vec![text.as_str(); 2]);
+            let lines = lines(None, &[entry]);
+            prop_assert_eq!(lines.len(), 1);
+            let told = lines[0]["why"].as_str().unwrap();
+            prop_assert!(text.starts_with(told) && told.len() <= MOST_BYTES);
+            prop_assert!(text.len() <= MOST_BYTES || told.len() > MOST_BYTES - 4);
+            prop_assert_eq!(&lines[0]["findings"][1], told);
+        }
+    }
+}

@@ -250,6 +250,13 @@ fn what_clients_send_in_headers_never_loses_the_event() {
 }
 
 #[test]
+fn the_user_agent_is_put_between_quotes_as_it_is() {
+    let hostile = json!({"user-agent": "phone\",\"sub\":\"eve\\u0022<$.x>\n\u{85}"});
+    assert_eq!(read(&with("headers", hostile)).user_agent(128).as_deref(), Some("phone,sub:eveu0022$.x"));
+    assert_eq!(read(&with("headers", json!({"user-agent": "\"\n"}))).user_agent(128), None);
+}
+
+#[test]
 fn what_is_no_event_of_a_gateway_is_an_error() {
     for event in
         ["", "{}", "[]", "null", "{\"requestContext\":{}}", "{\"requestContext\":null,\"httpMethod\":\"GET\"}"]
