@@ -69,16 +69,17 @@ impl Handler for Sessions {
 
     async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
         let rest = request.path().strip_prefix(ALL).ok_or(Refusal::NotFound)?;
-        match (rest.strip_prefix('/'), request.method()) {
-            (None, _) if !rest.is_empty() => Err(Refusal::NotFound),
-            (None, "GET") => self.list(request, entry).await,
-            (None, "DELETE") => self.end_others(request, entry).await,
-            (None, _) => Err(Refusal::MethodNotAllowed("GET, DELETE")),
-            (Some(id), "DELETE") => {
-                let id = SessionId::parse(id).ok_or(Refusal::NotFound)?;
-                self.end(request, &id, entry).await
-            }
-            (Some(_), _) => Err(Refusal::MethodNotAllowed("DELETE")),
+        if rest.is_empty() {
+            return match request.method() {
+                "GET" => self.list(request, entry).await,
+                "DELETE" => self.end_others(request, entry).await,
+                _ => Err(Refusal::MethodNotAllowed("GET, DELETE")),
+            };
+        }
+        let id = rest.strip_prefix('/').and_then(SessionId::parse).ok_or(Refusal::NotFound)?;
+        match request.method() {
+            "DELETE" => self.end(request, &id, entry).await,
+            _ => Err(Refusal::MethodNotAllowed("DELETE")),
         }
     }
 }
