@@ -1,43 +1,66 @@
-//! What must not be seen is not seen: no line of the log and no item of a table holds a
-//! password, a token, a session's secret or a key, and no line an email.
+//! What must not be seen is not seen: no line of the log, no item of a table and no answer that
+//! did not have to holds a password, a token, a session's secret or a key, and no line an email.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use relatch_tests::{ItemKey, TestStack, claims};
+use aws_sdk_dynamodb::types::AttributeValue;
+use relatch_tests::{Answer, Client, ItemKey, TestStack, claims};
 use serde_json::json;
 
 const WRONG_PASSWORD: &str = "a wrong password of someone";
 const KEY: &str = "an-idempotency-key-of-a-token";
 
+/// A client that keeps what it is answered.
+struct Listening {
+    client: Client,
+    heard: Vec<Answer>,
+}
+
+impl Listening {
+    fn hear(&mut self, answer: Answer) -> Answer {
+        self.heard.push(answer.clone());
+        answer
+    }
+}
+
 #[tokio::test]
-async fn neither_log_nor_table_shows_a_secret() {
+async fn neither_log_nor_table_nor_answer_shows_a_secret() {
     let stack = TestStack::start(&[]).await;
     let client = stack.client();
-    let first = client.sign_in().await;
+    let mut it = Listening { client: client.clone(), heard: Vec::new() };
+    let first = it.client.sign_in().await;
     let (access, token) = (first.access_token(), first.refresh_token());
     let secret = claims(&token)["secret"].as_str().unwrap().to_owned();
 
     // Every flow, and the errors on the way.
-    client.sign_in_with(&client.email, WRONG_PASSWORD).await.expect_error(401, "invalid_credentials");
-    client.sign_in_with("stranger@example.com", WRONG_PASSWORD).await.expect_error(401, "invalid_credentials");
-    client.sign_in_with("no address", WRONG_PASSWORD).await.expect_error(400, "invalid_request");
+    for email in [client.email.as_str(), "stranger@example.com"] {
+        for _ in 0..7 {
+            let answer = it.hear(client.sign_in_with(email, WRONG_PASSWORD).await);
+            assert!([401, 429].contains(&answer.status));
+        }
+    }
+    it.hear(client.sign_in_with("no address", WRONG_PASSWORD).await).expect_error(400, "invalid_request");
     let body = json!({"email": WRONG_PASSWORD, "password": 7});
-    client.post("/signin", &body).await.expect_error(400, "invalid_request");
+    it.hear(client.post("/signin", &body).await).expect_error(400, "invalid_request");
     let next = client.refresh_with_key(&token, KEY).await.refresh_token();
-    client.user_info(&access).await;
-    client.user_info(&next).await.expect_error(401, "invalid_token");
-    client.sessions("GET", "", &access).await;
+    it.hear(client.user_info(&access).await);
+    it.hear(client.user_info(&next).await).expect_error(401, "invalid_token");
+    it.hear(client.sessions("GET", "", &access).await);
+    it.hear(client.refresh_with_key(&token, "no key").await).expect_error(400, "invalid_request");
     stack.clock.advance_seconds(60);
-    client.refresh_with_key(&next, KEY).await;
-    client.refresh(&token).await.expect_error(400, "invalid_grant");
-    client.sign_out(&next, true).await;
-    client.revoke(&next).await;
+    client.refresh_with_key(&next, KEY).await.refresh_token();
+    it.hear(client.refresh(&token).await).expect_error(400, "invalid_grant");
+    it.hear(client.sessions("DELETE", "", &access).await).expect_error(401, "invalid_token");
+    it.hear(client.sign_out(&next, true).await);
+    it.hear(client.revoke(&next).await);
+    it.hear(client.get("/.well-known/jwks.json").await);
+    it.hear(client.get("/.well-known/openid-configuration").await);
     let session = ItemKey::session_of(&access);
     let item = stack.item(&session).await.unwrap();
-    stack.set(&session, "gen", aws_sdk_dynamodb::types::AttributeValue::S(secret.clone())).await;
-    assert_eq!(client.refresh(&token).await.status, 500);
+    stack.set(&session, "gen", AttributeValue::S(secret.clone())).await;
+    assert_eq!(it.hear(client.refresh(&token).await).status, 500);
 
     let log = stack.log();
-    assert!(log.contains("refresh_reuse") && log.contains("failed"), "{log}");
+    assert!(["refresh_reuse", "signin_throttled", "failed"].iter().all(|event| log.contains(event)), "{log}");
     let keys = std::fs::read_to_string(&stack.stack().environment()["KEYS_FILE"]).unwrap();
     let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
     let private = keys["keys"].as_array().unwrap().iter();
@@ -45,11 +68,16 @@ async fn neither_log_nor_table_shows_a_secret() {
     let mut secrets = vec![client.password.as_str(), WRONG_PASSWORD, &secret, &access, &token, &next, KEY];
     secrets.extend(private);
     secrets.extend([&access, &token, &next].map(|token| token.rsplit('.').next().unwrap()));
+    let (item, attempts, heard) =
+        (format!("{item:?}"), format!("{:?}", stack.attempts().await), format!("{:?}", it.heard));
     for secret in &secrets {
-        assert!(!log.contains(secret), "{secret} in {log}");
-        assert!(!format!("{item:?}").contains(secret), "{secret} in {item:?}");
+        for shown in [&log, &item, &attempts, &heard] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
     }
     for email in [client.email.as_str(), "stranger@example.com", "no address"] {
         assert!(!log.contains(email), "{email} in {log}");
+        assert!(!attempts.contains(email), "{email} in {attempts}");
     }
+    assert!(!attempts.contains("127.0.0.1"), "{attempts}");
 }

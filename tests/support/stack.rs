@@ -155,12 +155,17 @@ impl TestStack {
 
     /// What all counters of a kind have counted: `PAIR`, `EMAIL`, `ADDRESS` or `NETWORK`.
     pub async fn counted(&self, kind: &str) -> Vec<u32> {
-        let scanned =
-            self.database().scan().table_name("AttemptsTable").consistent_read(true).send().await.unwrap();
         let of_kind =
             |item: &&HashMap<String, AttributeValue>| item["pk"].as_s().unwrap().starts_with(&format!("{kind}#"));
-        let items = scanned.items().iter().filter(of_kind);
-        items.map(|item| item["count"].as_n().unwrap().parse().unwrap()).collect()
+        let items = self.attempts().await;
+        let of_kind = items.iter().filter(of_kind);
+        of_kind.map(|item| item["count"].as_n().unwrap().parse().unwrap()).collect()
+    }
+
+    /// All counters of attempts, as they are in their table.
+    pub async fn attempts(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let scan = self.database().scan().table_name("AttemptsTable").consistent_read(true);
+        scan.send().await.unwrap().items.unwrap_or_default()
     }
 
     /// Everything logged so far, line by line.
