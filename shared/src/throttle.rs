@@ -7,7 +7,7 @@
 //!
 //! This instance remembers a refusal, so that whoever keeps hammering costs no more writes: a
 //! pair's until it ends; the others', which may be over sooner because units come back, for
-//! [`GLANCE`] seconds.
+//! five seconds.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
