@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::attempts::Limits;
 use crate::secret::Secret;
+use crate::token::Algorithm;
 
 /// The settings of a function.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub audience: String,
     /// `TOKEN_CLIENT_ID`: the `client_id` of access tokens.
     pub client_id: String,
+    /// `ACCESS_KEY_ALGORITHM`: how new keys sign access tokens.
+    pub access_key_algorithm: Algorithm,
     /// `TOKEN_SCOPE`: the `scope` of access tokens; `None` leaves the claim out.
     pub scope: Option<String>,
     /// `ACCESS_TOKEN_TTL`: the longest life of an access token, in seconds.
@@ -42,6 +45,8 @@ pub struct Config {
     pub sessions_table: String,
     /// `ATTEMPTS_TABLE`: the name of the table that counts attempts to sign in.
     pub attempts_table: String,
+    /// `KEYS_TABLE`: the name of the table with the public keys of access tokens.
+    pub keys_table: String,
     /// How many passwords may be tried.
     pub limits: Limits,
     /// `TRUSTED_PROXY_HOPS`: how many proxies of the owner's stand before the API, and are
@@ -141,8 +146,9 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Every variable that is read.
-    pub const VARIABLES: [&str; 28] = [
+    pub const VARIABLES: [&str; 30] = [
         "ACCESS_KEYS_SECRET_ARN",
+        "ACCESS_KEY_ALGORITHM",
         "ACCESS_TOKEN_TTL",
         "ATTEMPTS_TABLE",
         "AWS_ACCESS_KEY_ID",
@@ -155,6 +161,7 @@ impl Config {
         "AWS_SESSION_TOKEN",
         "BCRYPT_COST",
         "KEYS_FILE",
+        "KEYS_TABLE",
         "METRICS_NAMESPACE",
         "REFRESH_KEYS_SECRET_ARN",
         "REFRESH_RETRY_WINDOW",
@@ -215,6 +222,7 @@ impl Config {
         if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
             reader.finding("TOKEN_SCOPE", "must be scope tokens with one space between them (RFC 6749 §3.3)");
         }
+        let access_key_algorithm = reader.access_key_algorithm();
         let access_token_ttl = reader.number("ACCESS_TOKEN_TTL", 900, 5, Self::MAX_ACCESS_TOKEN_TTL);
         let refresh_token_ttl = reader.number("REFRESH_TOKEN_TTL", 2_592_000, 60, Self::MAX_SESSION_AGE);
         let session_max_age = reader.number("SESSION_MAX_AGE", 7_776_000, 60, Self::MAX_SESSION_AGE);
@@ -234,6 +242,7 @@ impl Config {
             audience,
             client_id,
             scope,
+            access_key_algorithm,
             access_token_ttl,
             refresh_token_ttl,
             session_max_age,
@@ -242,6 +251,7 @@ impl Config {
             users_table: reader.required("USERS_TABLE"),
             sessions_table: reader.required("SESSIONS_TABLE"),
             attempts_table: reader.required("ATTEMPTS_TABLE"),
+            keys_table: reader.required("KEYS_TABLE"),
             limits,
             trusted_hops: usize::try_from(trusted_hops).unwrap_or_default(),
             key_source: reader.key_source(),
@@ -308,6 +318,16 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 default
             }
         }
+    }
+
+    fn access_key_algorithm(&mut self) -> Algorithm {
+        const NAME: &str = "ACCESS_KEY_ALGORITHM";
+        let Some(name) = self.optional(NAME) else { return Algorithm::RS256 };
+        let known = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+        known.into_iter().find(|algorithm| algorithm.name() == name).unwrap_or_else(|| {
+            self.finding(NAME, "must be RS256, ES256 or EdDSA");
+            Algorithm::RS256
+        })
     }
 
     /// At most a fifth of the access token's life: with access tokens as short as the

@@ -21,6 +21,8 @@ struct Versions {
 struct Service {
     secrets: BTreeMap<String, Versions>,
     fault: Option<(String, u16)>,
+    /// The operation whose next answer is lost.
+    lost: Option<String>,
     calls: usize,
 }
 
@@ -31,35 +33,55 @@ impl Service {
         if let Some((code, status)) = &self.fault {
             return (*status, json!({ "__type": code, "message": "on demand" }));
         }
+        let is_lost = self.lost.as_deref() == Some(operation);
+        let answer = self.done(operation, request);
+        if is_lost {
+            self.lost = None;
+            return (500, json!({ "__type": "InternalServiceError", "message": "done, and the answer lost" }));
+        }
+        answer
+    }
+
+    fn done(&mut self, operation: &str, request: &Value) -> (u16, Value) {
         let id = request["SecretId"].as_str().unwrap();
         let Some(secret) = self.secrets.get_mut(id) else {
             return missing("Secrets Manager can't find the specified secret.");
         };
         match operation {
-            "GetSecretValue" => match secret.stages.get("AWSCURRENT") {
-                Some(version) => (
-                    200,
-                    json!({ "ARN": id, "Name": id, "VersionId": version, "SecretString": secret.values[version] }),
-                ),
-                None => {
-                    missing("Secrets Manager can't find the specified secret value for staging label: AWSCURRENT")
+            "GetSecretValue" => {
+                let stage = request["VersionStage"].as_str().unwrap_or("AWSCURRENT");
+                let version =
+                    request["VersionId"].as_str().or_else(|| secret.stages.get(stage).map(String::as_str));
+                match version.and_then(|version| Some((version, secret.values.get(version)?))) {
+                    Some((version, value)) => {
+                        (200, json!({ "ARN": id, "Name": id, "VersionId": version, "SecretString": value }))
+                    }
+                    None => missing("Secrets Manager can't find the specified secret value"),
                 }
-            },
+            }
             "DescribeSecret" => (200, json!({ "ARN": id, "Name": id })),
             "PutSecretValue" => {
                 let version = request["ClientRequestToken"].as_str().unwrap().to_owned();
+                let value = request["SecretString"].as_str().unwrap().to_owned();
+                if secret.values.get(&version).is_some_and(|other| *other != value) {
+                    return (400, json!({ "__type": "ResourceExistsException", "message": "another value" }));
+                }
                 let stage = request["VersionStages"][0].as_str().unwrap_or("AWSCURRENT").to_owned();
-                secret.values.insert(version.clone(), request["SecretString"].as_str().unwrap().to_owned());
+                secret.values.insert(version.clone(), value);
                 secret.stages.insert(stage, version.clone());
+                // The first version of a secret becomes the current one by itself.
+                secret.stages.entry("AWSCURRENT".to_owned()).or_insert_with(|| version.clone());
                 (200, json!({ "ARN": id, "Name": id, "VersionId": version }))
             }
             "UpdateSecretVersionStage" => {
                 let stage = request["VersionStage"].as_str().unwrap().to_owned();
-                if secret.stages.get(&stage).map(String::as_str) != request["RemoveFromVersionId"].as_str() {
+                let to = request["MoveToVersionId"].as_str().unwrap();
+                let at = secret.stages.get(&stage).map(String::as_str);
+                if at != Some(to) && at != request["RemoveFromVersionId"].as_str() {
                     let code = "InvalidParameterException";
                     return (400, json!({ "__type": code, "message": "the stage is at another version" }));
                 }
-                secret.stages.insert(stage, request["MoveToVersionId"].as_str().unwrap().to_owned());
+                secret.stages.insert(stage, to.to_owned());
                 (200, json!({ "ARN": id, "Name": id }))
             }
             other => panic!("{other} is not served"),
@@ -114,6 +136,11 @@ impl SecretsManager {
     /// Refuses everything with this error code and status, or nothing any more.
     pub fn refuse(&self, fault: Option<(&str, u16)>) {
         self.service.lock().unwrap().fault = fault.map(|(code, status)| (code.to_owned(), status));
+    }
+
+    /// Does the next call of an operation, and loses the answer.
+    pub fn lose_reply(&self, operation: &str) {
+        self.service.lock().unwrap().lost = Some(operation.to_owned());
     }
 
     /// How many calls came since the last time this was asked.

@@ -3,8 +3,9 @@
 
 use relatch::http::{Refusal, Request, Response, StatusCode, cacheable_json};
 use relatch::lambda::{Context, Handler};
+use relatch::store::Store;
 use relatch::telemetry::{Entry, Event};
-use relatch::token::{KeyRing, PublicKeySet, Purpose};
+use relatch::token::{KeyRing, PublicKeySet};
 use serde::Serialize;
 
 /// How long a verifier may keep what it read, in seconds.
@@ -56,7 +57,7 @@ impl Handler for Jwks {
     const GRANTED: Event = Event::MetadataServed;
 
     fn new(context: Context) -> Self {
-        Self { keys: KeyRing::new(&context, &[Purpose::Access]), context }
+        Self { keys: KeyRing::of_public_keys(&context, &Store::new(&context.config)), context }
     }
 
     async fn prepare(&self) {

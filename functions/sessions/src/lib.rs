@@ -11,7 +11,7 @@ use relatch::session::{Death, EndedBy, Session, SessionId};
 use relatch::store::Store;
 use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
-use relatch::token::{Issuance, KeyRing, Purpose, verify_access};
+use relatch::token::{Issuance, KeyRing, verify_access};
 use relatch::user::{User, UserId};
 use serde::Serialize;
 
@@ -55,10 +55,11 @@ impl Handler for Sessions {
     const GRANTED: Event = Event::SessionsEnded;
 
     fn new(context: Context) -> Self {
+        let store = Store::new(&context.config);
         Self {
             issuance: Issuance::new(&context.config),
-            keys: KeyRing::new(&context, &[Purpose::Access]),
-            store: Store::new(&context.config),
+            keys: KeyRing::of_public_keys(&context, &store),
+            store,
             context,
         }
     }

@@ -4,11 +4,12 @@
 use relatch::error::Error;
 use relatch::http::{Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
+use relatch::store::Store;
 use relatch::telemetry::{Entry, Event};
-use relatch::token::{Issuance, KeyRing, Purpose, verify_access};
+use relatch::token::{Issuance, KeyRing, verify_access};
 use serde::Serialize;
 
-/// The function. It reads no table: the token says it all until it expires.
+/// The function. It reads no user and no session: the token says it all until it expires.
 #[derive(Debug)]
 pub struct UserInfo {
     context: Context,
@@ -27,7 +28,7 @@ impl Handler for UserInfo {
     const GRANTED: Event = Event::AccessGranted;
 
     fn new(context: Context) -> Self {
-        let keys = KeyRing::new(&context, &[Purpose::Access]);
+        let keys = KeyRing::of_public_keys(&context, &Store::new(&context.config));
         Self { issuance: Issuance::new(&context.config), keys, context }
     }
 

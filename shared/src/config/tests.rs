@@ -8,6 +8,7 @@ fn variables(overrides: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("USERS_TABLE", "Users"),
         ("SESSIONS_TABLE", "Sessions"),
         ("ATTEMPTS_TABLE", "Attempts"),
+        ("KEYS_TABLE", "Keys"),
         ("KEYS_FILE", "keys.json"),
         ("AWS_REGION", "eu-central-1"),
         ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
@@ -40,6 +41,7 @@ fn the_defaults() {
     assert_eq!(config.bcrypt_cost, 12);
     assert_eq!(config.limits, Limits { free: 5, per_email: 20, per_address: 100 });
     assert_eq!(config.trusted_hops, 0);
+    assert_eq!(config.access_key_algorithm, Algorithm::RS256);
     assert_eq!(config.refresh_audience(), "https://auth.example.com/refresh");
 }
 
@@ -66,6 +68,7 @@ fn everything_missing_is_reported_at_once() {
         "USERS_TABLE",
         "SESSIONS_TABLE",
         "ATTEMPTS_TABLE",
+        "KEYS_TABLE",
         "KEYS_FILE",
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
@@ -73,16 +76,31 @@ fn everything_missing_is_reported_at_once() {
     ] {
         assert_eq!(error.findings().iter().filter(|line| line.starts_with(name)).count(), 1, "{name}");
     }
-    assert_eq!(error.findings().len(), 9);
+    assert_eq!(error.findings().len(), 10);
 }
 
 #[test]
 fn an_empty_variable_counts_as_missing() {
-    for name in ["TOKEN_ISSUER", "TOKEN_AUDIENCE", "USERS_TABLE", "SESSIONS_TABLE", "ATTEMPTS_TABLE", "KEYS_FILE"]
-    {
+    for name in [
+        "TOKEN_ISSUER",
+        "TOKEN_AUDIENCE",
+        "USERS_TABLE",
+        "SESSIONS_TABLE",
+        "ATTEMPTS_TABLE",
+        "KEYS_TABLE",
+        "KEYS_FILE",
+    ] {
         assert_eq!(findings(&[(name, "")]).len(), 1, "{name}");
     }
     assert_eq!(read(&[("TOKEN_SCOPE", ""), ("REFRESH_RETRY_WINDOW", "")]).unwrap().retry_window, 60);
+}
+
+#[test]
+fn access_keys_are_of_an_algorithm_with_a_public_half() {
+    assert_eq!(read(&[("ACCESS_KEY_ALGORITHM", "EdDSA")]).unwrap().access_key_algorithm, Algorithm::EdDSA);
+    for wrong in ["HS256", "none", "es256", "RS512"] {
+        assert_eq!(findings(&[("ACCESS_KEY_ALGORITHM", wrong)]).len(), 1, "{wrong}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod attempts;
 mod failure;
 mod item;
+mod published;
 pub mod schema;
 mod sessions;
 mod users;
@@ -20,6 +21,7 @@ use crate::aws;
 use crate::config::Config;
 
 pub use attempts::Counted;
+pub use published::PublishedKey;
 pub use sessions::Rotation;
 pub use users::{Added, MOST_ADDED, NewUser, Page, PageStart, StoredCredential};
 
@@ -30,6 +32,7 @@ pub struct Store {
     users_table: String,
     sessions_table: String,
     attempts_table: String,
+    keys_table: String,
 }
 
 impl Store {
@@ -40,17 +43,24 @@ impl Store {
             users_table: config.users_table.clone(),
             sessions_table: config.sessions_table.clone(),
             attempts_table: config.attempts_table.clone(),
+            keys_table: config.keys_table.clone(),
         }
     }
 
-    /// The store behind any client, for the command line, which makes no attempts.
+    /// The users and sessions behind any client, for the command line.
     pub fn with_client(client: Client, users_table: &str, sessions_table: &str) -> Self {
         Self {
             client,
             users_table: users_table.to_owned(),
             sessions_table: sessions_table.to_owned(),
             attempts_table: String::new(),
+            keys_table: String::new(),
         }
+    }
+
+    /// The public keys behind any client, for the command line.
+    pub fn of_keys(client: Client, keys_table: &str) -> Self {
+        Self { keys_table: keys_table.to_owned(), ..Self::with_client(client, "", "") }
     }
 
     /// Opens the connection while the instance starts, by asking for an item that is

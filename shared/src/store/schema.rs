@@ -13,6 +13,9 @@
 //! Attempts table (`pk` = what is counted, and a keyed digest of whom): [`COUNT`],
 //! [`LAST_AT`], [`LAST_ID`], [`SIGNED_IN_AT`], [`TTL`].
 //!
+//! Keys table: one item ([`PUBLIC`]), whose [`KEYS`] map a `kid` to its [`JWK`] and when it
+//! was published ([`PUBLISHED_AT`]).
+//!
 //! [`CHANGED`], [`NEW_DEVICE`] and [`ENDED_BY`] decide nothing. They are for who follows
 //! the tables' streams.
 
@@ -67,6 +70,14 @@ pub const LAST_AT: &str = "last_at";
 pub const LAST_ID: &str = "last_id";
 /// Milliseconds since 1970: when the pair last signed in.
 pub const SIGNED_IN_AT: &str = "signed_in_at";
+/// The partition key of the item with the public keys.
+pub const PUBLIC: &str = "PUBLIC";
+/// The public keys of access tokens, by `kid`.
+pub const KEYS: &str = "keys";
+/// A public JWK, as JSON.
+pub const JWK: &str = "jwk";
+/// Milliseconds since 1970.
+pub const PUBLISHED_AT: &str = "published_at";
 /// Seconds since 1970: when DynamoDB may delete the item. Clean-up only, days late.
 pub const TTL: &str = "ttl";
 

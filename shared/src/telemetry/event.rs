@@ -104,6 +104,8 @@ events! {
     InputRefused = "input_refused", Info, Uncounted;
     /// Keys were loaded that are not those in hand.
     KeysLoaded = "keys_loaded", Info, Uncounted;
+    /// A step of a rotation was done.
+    RotationStep = "rotation_step", Info, Uncounted;
     /// Keys cannot be loaded again; those in hand serve for a day.
     KeysStale = "keys_stale", Alarm, Counted;
     /// There are no keys.
@@ -164,6 +166,7 @@ impl Event {
             | Self::SessionsEnded
             | Self::AccessGranted
             | Self::KeysLoaded
+            | Self::RotationStep
             | Self::KeysStale
             | Self::KeysMissing
             | Self::Failed

@@ -1,6 +1,7 @@
 //! JSON Web Keys (RFC 7517): private ones as a key file or a secret holds them, public
 //! ones as the world sees them.
 
+use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
@@ -16,6 +17,17 @@ pub enum Purpose {
     Refresh,
     /// Turns emails into keys of tables, so that a dump does not show them.
     Attempts,
+}
+
+impl Purpose {
+    /// Its name in a key file, a secret and the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+            Self::Attempts => "attempts",
+        }
+    }
 }
 
 /// How a key signs (RFC 7518 §3.1, RFC 8037).
@@ -106,9 +118,12 @@ impl Drop for Material {
     }
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct PrivateJwkSet {
     pub(super) keys: Vec<PrivateJwk>,
+    /// The version of the secret that this set was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) based_on: Option<String>,
 }
 
 /// A public JWK: a type that has no member for a private part.
@@ -148,7 +163,43 @@ pub struct PublicKeySet {
     pub(super) keys: Vec<PublicKey>,
 }
 
+impl PublicKey {
+    /// The name by which tokens refer to it.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The one algorithm it is for.
+    pub fn algorithm(&self) -> Algorithm {
+        self.alg
+    }
+
+    /// The key that verifies; `None` when its members are not those of its algorithm.
+    pub(super) fn decoding_key(&self) -> Option<DecodingKey> {
+        match (self.alg, &self.material) {
+            (Algorithm::RS256, PublicMaterial::Rsa { n, e }) => DecodingKey::from_rsa_components(n, e).ok(),
+            (Algorithm::ES256, PublicMaterial::EC { crv, x, y }) if crv == "P-256" => {
+                DecodingKey::from_ec_components(x, y).ok()
+            }
+            (Algorithm::EdDSA, PublicMaterial::Okp { crv, x }) if crv == "Ed25519" => {
+                DecodingKey::from_ed_components(x).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
 impl PublicKeySet {
+    /// A set of these keys.
+    pub fn of(keys: Vec<PublicKey>) -> Self {
+        Self { keys }
+    }
+
+    /// Its keys.
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
     /// The names of the algorithms in use, each once.
     pub fn algorithms(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.keys.iter().map(|key| key.alg.name()).collect();

@@ -14,14 +14,15 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::jwk::Purpose;
+use super::jwk::{PublicKeySet, Purpose};
 use super::keys::KeySet;
 use super::verify::TokenError;
-use crate::aws;
 use crate::config::KeySource;
 use crate::error::Error;
 use crate::lambda::Context;
 use crate::secret::Secret;
+use crate::secrets::Secrets;
+use crate::store::Store;
 use crate::telemetry::{Entry, Event, Log};
 use crate::time::Timestamp;
 
@@ -43,8 +44,12 @@ pub struct KeyRing {
 
 enum Source {
     File(std::path::PathBuf),
+    /// The public halves of a file's keys.
+    PublicFile(std::path::PathBuf),
+    /// The public keys in their table.
+    Published(Store),
     Secrets {
-        client: aws_sdk_secretsmanager::Client,
+        secrets: Secrets,
         /// The secret with the access keys, where they are needed.
         access: Option<String>,
         /// The secret with the other keys, where they are needed.
@@ -69,11 +74,20 @@ impl KeyRing {
                     purposes.iter().any(|purpose| in_secret.contains(purpose)).then(|| id.clone())
                 };
                 Source::Secrets {
-                    client: aws::secrets_client(&config.aws),
+                    secrets: Secrets::new(config),
                     access: needs(&IN_ACCESS_SECRET, access),
                     refresh: needs(&IN_REFRESH_SECRET, refresh),
                 }
             }
+        };
+        Self { source, log: context.log.clone(), state: Mutex::default() }
+    }
+
+    /// A ring for the public keys of access tokens; nothing is loaded yet.
+    pub fn of_public_keys(context: &Context, store: &Store) -> Self {
+        let source = match &context.config.key_source {
+            KeySource::File(path) => Source::PublicFile(path.clone()),
+            KeySource::Secrets { .. } => Source::Published(store.clone()),
         };
         Self { source, log: context.log.clone(), state: Mutex::default() }
     }
@@ -153,15 +167,16 @@ impl std::fmt::Debug for KeyRing {
 impl Source {
     async fn read(&self) -> Result<KeySet, Error> {
         match self {
-            Self::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|cause| Error::unavailable("keys.file", &cause.kind()))?;
-                parse(&Secret::new(text))
+            Self::File(path) => file(path),
+            Self::PublicFile(path) => public(file(path)?.public()),
+            Self::Published(store) => {
+                let published = store.published_keys().await?;
+                public(PublicKeySet::of(published.into_iter().map(|published| published.key).collect()))
             }
-            Self::Secrets { client, access, refresh } => {
+            Self::Secrets { secrets, access, refresh } => {
                 let (access, refresh) = tokio::try_join!(
-                    secret(client, access.as_deref(), &IN_ACCESS_SECRET),
-                    secret(client, refresh.as_deref(), &IN_REFRESH_SECRET),
+                    secret(secrets, access.as_deref(), &IN_ACCESS_SECRET),
+                    secret(secrets, refresh.as_deref(), &IN_REFRESH_SECRET),
                 )?;
                 Ok(access.merged(refresh))
             }
@@ -169,10 +184,19 @@ impl Source {
     }
 }
 
-/// What the one secret may hold: the functions that only verify read it as well.
-const IN_ACCESS_SECRET: [Purpose; 1] = [Purpose::Access];
+/// What the one secret may hold.
+pub const IN_ACCESS_SECRET: [Purpose; 1] = [Purpose::Access];
 /// What the other may hold.
-const IN_REFRESH_SECRET: [Purpose; 2] = [Purpose::Refresh, Purpose::Attempts];
+pub const IN_REFRESH_SECRET: [Purpose; 2] = [Purpose::Refresh, Purpose::Attempts];
+
+fn file(path: &std::path::Path) -> Result<KeySet, Error> {
+    let text = std::fs::read_to_string(path).map_err(|cause| Error::unavailable("keys.file", &cause.kind()))?;
+    parse(&Secret::new(text))
+}
+
+fn public(set: PublicKeySet) -> Result<KeySet, Error> {
+    KeySet::from_public(set).map_err(|cause| Error::unavailable("keys", &cause))
+}
 
 fn parse(text: &Secret) -> Result<KeySet, Error> {
     KeySet::parse(text.expose()).map_err(|cause| Error::unavailable("keys", &cause))
@@ -181,21 +205,14 @@ fn parse(text: &Secret) -> Result<KeySet, Error> {
 /// The keys of a secret, none of a secret that is not needed. A key in the wrong secret
 /// is refused: a refresh key among the access keys would be read by functions that must
 /// not know it.
-async fn secret(
-    client: &aws_sdk_secretsmanager::Client,
-    id: Option<&str>,
-    purposes: &[Purpose],
-) -> Result<KeySet, Error> {
+async fn secret(secrets: &Secrets, id: Option<&str>, purposes: &[Purpose]) -> Result<KeySet, Error> {
     let Some(id) = id else { return Ok(KeySet::default()) };
-    let keys = parse(&secret_value(client, id).await?)?;
+    let current = secrets.current(id).await?;
+    let current =
+        current.ok_or_else(|| Error::unavailable("keys.secret", "there is no such secret, or it has no value"))?;
+    let keys = parse(&current.text)?;
     if keys.purposes().any(|purpose| !purposes.contains(&purpose)) {
         return Err(Error::unavailable("keys.secret", "a key for another purpose is in it"));
     }
     Ok(keys)
-}
-
-async fn secret_value(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Secret, Error> {
-    let answer = client.get_secret_value().secret_id(id).send().await;
-    let answer = answer.map_err(|failure| Error::unavailable("keys.secret", aws::failure_code(&failure)))?;
-    Ok(Secret::new(answer.secret_string.unwrap_or_default()))
 }

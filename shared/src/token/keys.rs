@@ -21,13 +21,13 @@ use super::jwk::{Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, Publ
 use crate::encoding;
 use crate::time::Timestamp;
 
-/// One key, ready to sign and to verify.
+/// One key, ready to verify and, unless only its public half is known, to sign.
 pub struct Key {
     kid: String,
     pub(super) purpose: Purpose,
     algorithm: Algorithm,
     not_before: NumericDate,
-    encoding: EncodingKey,
+    encoding: Option<EncodingKey>,
     decoding: DecodingKey,
     public: Option<PublicKey>,
     mac: Option<hmac::Key>,
@@ -53,7 +53,7 @@ impl Key {
     /// The base64url signature of a JWS signing input (RFC 7515 §5.1); `None` when
     /// the key cannot sign.
     pub fn sign(&self, input: &[u8]) -> Option<String> {
-        jsonwebtoken::crypto::sign(input, &self.encoding, self.algorithm.of_jsonwebtoken()).ok()
+        jsonwebtoken::crypto::sign(input, self.encoding.as_ref()?, self.algorithm.of_jsonwebtoken()).ok()
     }
 
     /// Whether `signature` (base64url) is this key's over the signing input.
@@ -130,6 +130,38 @@ impl KeySet {
         Ok(Self { keys })
     }
 
+    /// The keys of a public JWK Set, which verify access tokens and sign nothing.
+    ///
+    /// # Errors
+    /// [`KeySetError`], as for a private one.
+    pub fn from_public(set: PublicKeySet) -> Result<Self, KeySetError> {
+        if set.keys.is_empty() {
+            return Err(KeySetError::Empty);
+        }
+        let mut keys: Vec<Key> = Vec::with_capacity(set.keys.len());
+        for public in set.keys {
+            if !is_key_id(public.kid()) {
+                return Err(KeySetError::KeyId);
+            }
+            let kid = public.kid().to_owned();
+            if keys.iter().any(|key| key.kid == kid) {
+                return Err(KeySetError::Duplicate(kid));
+            }
+            let decoding = public.decoding_key().ok_or_else(|| KeySetError::Unusable(kid.clone()))?;
+            keys.push(Key {
+                kid,
+                purpose: Purpose::Access,
+                algorithm: public.algorithm(),
+                not_before: NumericDate::from_timestamp(Timestamp::from_seconds(0)),
+                encoding: None,
+                decoding,
+                public: Some(public),
+                mac: None,
+            });
+        }
+        Ok(Self { keys })
+    }
+
     /// What its keys are for.
     pub fn purposes(&self) -> impl Iterator<Item = Purpose> {
         self.keys.iter().map(|key| key.purpose)
@@ -150,7 +182,7 @@ impl KeySet {
     pub fn signing_key(&self, purpose: Purpose, now: Timestamp) -> Option<&Key> {
         self.keys
             .iter()
-            .filter(|key| key.purpose == purpose && key.not_before.timestamp() <= now)
+            .filter(|key| key.purpose == purpose && key.encoding.is_some() && key.not_before.timestamp() <= now)
             .max_by_key(|key| key.not_before)
     }
 
@@ -220,7 +252,7 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
         purpose: jwk.purpose,
         algorithm: jwk.alg,
         not_before: jwk.nbf,
-        encoding,
+        encoding: Some(encoding),
         decoding,
         public: public_half(jwk),
         mac,

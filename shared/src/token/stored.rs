@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::claims::NumericDate;
 use super::generate::{GenerateError, generate_key};
-use super::jwk::{Algorithm, PrivateJwk, PrivateJwkSet, Purpose};
+use super::jwk::{Algorithm, PrivateJwk, PrivateJwkSet, PublicKeySet, Purpose, public_half};
 use super::keys::{KeySet, KeySetError};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// The text of a key file or of a secret: a private JWK Set (RFC 7517).
 ///
 /// Nothing of it but [`StoredKeys::to_text`] shows a private part.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct StoredKeys(PrivateJwkSet);
 
 /// What may be told of a key.
@@ -43,6 +43,16 @@ impl StoredKeys {
         }
     }
 
+    /// The version of the secret that the set was made from, if it says so.
+    pub fn based_on(&self) -> Option<&str> {
+        self.0.based_on.as_deref()
+    }
+
+    /// Says from which version of the secret the set was made.
+    pub fn set_based_on(&mut self, version: Option<String>) {
+        self.0.based_on = version;
+    }
+
     /// What is in it, in its order.
     pub fn list(&self, now: Timestamp) -> Vec<KeyInfo> {
         let signing = |purpose: Purpose| {
@@ -58,6 +68,11 @@ impl StoredKeys {
             signs: signing(key.purpose) == Some(key.kid.as_str()),
         };
         self.0.keys.iter().map(info).collect()
+    }
+
+    /// The public halves of the keys of access tokens.
+    pub fn public(&self) -> PublicKeySet {
+        PublicKeySet::of(self.0.keys.iter().filter_map(public_half).collect())
     }
 
     /// Makes a key that signs from `not_before` on, and tells its `kid`.

@@ -13,7 +13,7 @@ fn issuance(ttl: &str) -> Issuance {
             "ACCESS_TOKEN_TTL" => ttl,
             "TOKEN_SCOPE" => "read write",
             "TOKEN_AUDIENCE" => "x",
-            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_FILE" => "x",
+            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_TABLE" | "KEYS_FILE" => "x",
             "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
             _ => return None,
         };

@@ -24,7 +24,7 @@ fn issuance() -> Issuance {
         let value = match name {
             "TOKEN_ISSUER" => ISSUER,
             "TOKEN_AUDIENCE" => AUDIENCE,
-            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_FILE" => "x",
+            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_TABLE" | "KEYS_FILE" => "x",
             "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
             _ => return None,
         };

@@ -1,0 +1,156 @@
+//! The rotation of keys, as Secrets Manager runs it: four steps, each of which may come more
+//! than once, and be cut off anywhere.
+//!
+//! | step | what it does |
+//! |---|---|
+//! | `createSecret` | adds a version with the keys after the rotation, and says from which version it was made |
+//! | `setSecret` | publishes the new public keys |
+//! | `testSecret` | checks that the functions can use the new version, and that all of it is published |
+//! | `finishSecret` | makes it the current version, in place of the one it was made from; then takes back what nobody needs any more |
+//!
+//! So a public key is known before its private half can sign, and goes only after it cannot
+//! any more. If somebody else changed the keys meanwhile, the rotation fails and nothing of it
+//! stays: Secrets Manager starts again, from the keys as they are then.
+
+mod steps;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use relatch::config::ConfigError;
+use relatch::error::Error;
+use relatch::store::Store;
+use relatch::telemetry::{Entry, Event, Log};
+use relatch::time::Clock;
+use relatch::token::{IN_ACCESS_SECRET, IN_REFRESH_SECRET, Purpose};
+use relatch::{Config, Secrets, config::KeySource};
+use serde::Deserialize;
+use serde_json::Value;
+
+use steps::Rotation;
+
+/// What ends the function's process.
+pub type RuntimeError = lambda_runtime::Error;
+
+const NAME: &str = "rotate-keys";
+
+/// What Secrets Manager asks for.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Request {
+    step: Step,
+    secret_id: String,
+    client_request_token: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Step {
+    CreateSecret,
+    SetSecret,
+    TestSecret,
+    FinishSecret,
+}
+
+/// The function.
+#[derive(Debug)]
+pub struct RotateKeys {
+    settings: Result<Settings, ConfigError>,
+    clock: Clock,
+    log: Log,
+}
+
+#[derive(Debug)]
+struct Settings {
+    config: Config,
+    secrets: Secrets,
+    store: Store,
+}
+
+impl RotateKeys {
+    /// Builds the function; with wrong settings it fails every step.
+    pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
+        if let Err(error) = &config {
+            let mut entry = Entry::new(Event::ConfigInvalid);
+            entry.with("function", NAME).with("findings", error.findings());
+            log.write(clock.now(), &entry);
+        }
+        let settings =
+            config.map(|config| Settings { secrets: Secrets::new(&config), store: Store::new(&config), config });
+        Self { settings, clock, log }
+    }
+
+    /// Does one step.
+    ///
+    /// # Errors
+    /// Why it failed, in words that hold no part of a key. Secrets Manager then starts again.
+    pub async fn step(&self, event: &Value) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut entry = Entry::new(Event::RotationStep);
+        entry.with("function", NAME);
+        let done = self.try_step(event, &mut entry).await;
+        match &done {
+            Err(Error::Unavailable(cause)) => entry.becomes(Event::Unavailable).with_cause(cause),
+            Err(Error::Internal(cause)) => entry.becomes(Event::Failed).with_cause(cause),
+            Err(_) => entry.becomes(Event::Failed),
+            Ok(()) => &mut entry,
+        };
+        self.log.write(self.clock.now(), entry.with("ms", self.clock.now().millis_since(now)));
+        done
+    }
+
+    async fn try_step(&self, event: &Value, entry: &mut Entry) -> Result<(), Error> {
+        let settings = self.settings.as_ref();
+        let settings =
+            settings.map_err(|_| Error::unavailable("config", "invalid; see the line config_invalid"))?;
+        let request = Request::deserialize(event)
+            .map_err(|_| Error::internal("event", "not a step of a rotation by Secrets Manager"))?;
+        let purposes = settings.purposes(&request.secret_id)?;
+        let rotation = Rotation {
+            secrets: &settings.secrets,
+            store: &settings.store,
+            secret: &request.secret_id,
+            version: &request.client_request_token,
+            purposes,
+            algorithm: settings.config.access_key_algorithm,
+        };
+        let name = event["Step"].as_str();
+        entry.with("step", name).with("purposes", purposes.iter().map(|it| it.name()).collect::<Vec<_>>());
+        let now = self.clock.now();
+        match request.step {
+            Step::CreateSecret => rotation.create(now).await,
+            Step::SetSecret => rotation.publish(now).await,
+            Step::TestSecret => rotation.test(now).await,
+            Step::FinishSecret => {
+                let kids = rotation.finish(now).await?;
+                entry.with("kids", kids);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Settings {
+    /// What the keys of a secret are for; of no other secret does it know.
+    fn purposes(&self, secret: &str) -> Result<&'static [Purpose], Error> {
+        match &self.config.key_source {
+            KeySource::Secrets { access, .. } if secret == access => Ok(&IN_ACCESS_SECRET),
+            KeySource::Secrets { refresh, .. } if secret == refresh => Ok(&IN_REFRESH_SECRET),
+            KeySource::Secrets { .. } | KeySource::File(_) => {
+                Err(Error::internal("event", "the secret is none of this deployment's"))
+            }
+        }
+    }
+}
+
+/// Runs the function in Lambda until the platform ends it.
+///
+/// # Errors
+/// When the Runtime API cannot be reached.
+pub async fn run() -> Result<(), RuntimeError> {
+    let log = Log::stdout(Config::metrics_namespace_from_env());
+    let function = RotateKeys::new(Config::from_env(), Clock::system(), log);
+    let function = &function;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        function.step(&event.payload).await.map_err(RuntimeError::from)
+    }))
+    .await
+}

@@ -1,0 +1,8 @@
+//! The Lambda function: start-up only.
+
+use rotate_keys::RuntimeError;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    rotate_keys::run().await
+}

@@ -1,0 +1,141 @@
+//! Secrets Manager: the versions of a secret, and which of them is the current one.
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+
+use crate::aws::{self, failure_code};
+use crate::config::Config;
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// The stage of the version that is read by default.
+const CURRENT: &str = "AWSCURRENT";
+/// The stage of the version that a rotation is making.
+const PENDING: &str = "AWSPENDING";
+
+/// A version of a secret.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its id.
+    pub id: String,
+    /// Its text; empty when it has none.
+    pub text: Secret,
+}
+
+/// The secrets of an account.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    client: Client,
+}
+
+impl Secrets {
+    /// The secrets as a function reaches them.
+    pub fn new(config: &Config) -> Self {
+        Self::with_client(aws::secrets_client(&config.aws))
+    }
+
+    /// The secrets behind any client, for the command line.
+    pub fn with_client(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The current version of a secret; `None` when it has none yet, or there is no such secret.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the service's error code.
+    pub async fn current(&self, secret: &str) -> Result<Option<Version>, Error> {
+        let answer = self.client.get_secret_value().secret_id(secret).version_stage(CURRENT).send().await;
+        version(answer)
+    }
+
+    /// A version by its id.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the service's error code.
+    pub async fn version(&self, secret: &str, id: &str) -> Result<Option<Version>, Error> {
+        let answer = self.client.get_secret_value().secret_id(secret).version_id(id).send().await;
+        version(answer)
+    }
+
+    /// Whether there is such a secret, with or without a value.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the service's error code.
+    pub async fn exists(&self, secret: &str) -> Result<bool, Error> {
+        match self.client.describe_secret().secret_id(secret).send().await {
+            Ok(_) => Ok(true),
+            Err(failure) if failure_code(&failure) == NOT_FOUND => Ok(false),
+            Err(failure) => Err(unavailable(&failure)),
+        }
+    }
+
+    /// Adds a version that is not the current one; `id` makes the write safe to repeat. False
+    /// when there is a version with this id and another text.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: the version may be there.
+    pub async fn add(&self, secret: &str, id: &str, text: &Secret) -> Result<bool, Error> {
+        let put = self
+            .client
+            .put_secret_value()
+            .secret_id(secret)
+            .client_request_token(id)
+            .secret_string(text.expose())
+            .version_stages(PENDING)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(true),
+            Err(failure) if failure_code(&failure) == EXISTS => Ok(false),
+            Err(failure) => Err(unavailable(&failure)),
+        }
+    }
+
+    /// Makes a version the current one in place of the one that was read; false when another
+    /// one is current by now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: it may be current.
+    pub async fn make_current(&self, secret: &str, id: &str, instead_of: Option<&str>) -> Result<bool, Error> {
+        let moved = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(secret)
+            .version_stage(CURRENT)
+            .move_to_version_id(id)
+            .set_remove_from_version_id(instead_of.map(str::to_owned))
+            .send()
+            .await;
+        match moved {
+            Ok(_) => Ok(true),
+            Err(failure) if failure_code(&failure) == REFUSED => {
+                // The service's own second delivery of this write is refused as well.
+                Ok(self.current(secret).await?.is_some_and(|current| current.id == id))
+            }
+            Err(failure) => Err(unavailable(&failure)),
+        }
+    }
+}
+
+const NOT_FOUND: &str = "ResourceNotFoundException";
+const EXISTS: &str = "ResourceExistsException";
+const REFUSED: &str = "InvalidParameterException";
+
+type GetSecretValue = aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+
+fn version<E: ProvideErrorMetadata, R>(
+    answer: Result<GetSecretValue, SdkError<E, R>>,
+) -> Result<Option<Version>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(Version {
+            id: value.version_id.unwrap_or_default(),
+            text: Secret::new(value.secret_string.unwrap_or_default()),
+        })),
+        Err(failure) if failure_code(&failure) == NOT_FOUND => Ok(None),
+        Err(failure) => Err(unavailable(&failure)),
+    }
+}
+
+fn unavailable<E: ProvideErrorMetadata, R>(failure: &SdkError<E, R>) -> Error {
+    Error::unavailable("keys.secret", failure_code(failure))
+}
