@@ -18,4 +18,4 @@ pub use faults::{Fault, FaultyDatabase};
 pub use invoke::InvokeAddress;
 pub use runtime::RuntimeApi;
 pub use secrets::SecretsManager;
-pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};
+pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment, log_to};

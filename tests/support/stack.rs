@@ -190,6 +190,11 @@ impl TestStack {
     }
 }
 
+/// A log that is read back with a stack's own.
+pub fn log_to(stack: &TestStack) -> Log {
+    Log::to(stack.log.clone())
+}
+
 /// The key of an item.
 #[derive(Clone, Debug)]
 pub struct ItemKey {

@@ -42,12 +42,15 @@ struct Request {
 }
 
 #[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
 enum Step {
-    CreateSecret,
-    SetSecret,
-    TestSecret,
-    FinishSecret,
+    #[serde(rename = "createSecret")]
+    Create,
+    #[serde(rename = "setSecret")]
+    Set,
+    #[serde(rename = "testSecret")]
+    Test,
+    #[serde(rename = "finishSecret")]
+    Finish,
 }
 
 /// The function.
@@ -116,10 +119,10 @@ impl RotateKeys {
         entry.with("step", name).with("purposes", purposes.iter().map(|it| it.name()).collect::<Vec<_>>());
         let now = self.clock.now();
         match request.step {
-            Step::CreateSecret => rotation.create(now).await,
-            Step::SetSecret => rotation.publish(now).await,
-            Step::TestSecret => rotation.test(now).await,
-            Step::FinishSecret => {
+            Step::Create => rotation.create(now).await,
+            Step::Set => rotation.publish(now).await,
+            Step::Test => rotation.test(now).await,
+            Step::Finish => {
                 let kids = rotation.finish(now).await?;
                 entry.with("kids", kids);
                 Ok(())

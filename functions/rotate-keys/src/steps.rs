@@ -55,6 +55,7 @@ impl Rotation<'_> {
     /// everyone can know its keys.
     pub(crate) async fn test(&self, now: Timestamp) -> Result<(), Error> {
         let made = self.made().await?;
+        self.expect_unchanged(&made).await?;
         let text = made.to_text().map_err(|cause| Error::internal("keys.test", &cause))?;
         let keys = KeySet::parse(text.expose()).map_err(|cause| Error::internal("keys.test", &cause))?;
         for purpose in self.purposes {
