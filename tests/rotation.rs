@@ -329,6 +329,22 @@ async fn half_a_year_of_rotations_refuses_no_good_token() {
     assert!(world.verified > 1_000, "{}", world.verified);
 }
 
+/// Somebody rotates by hand, again and again.
+#[tokio::test]
+async fn rotations_twice_a_day_refuse_no_good_token() {
+    let mut world = World::start().await;
+    world.look().await;
+    for _ in 0..10 {
+        for secret in [ACCESS, REFRESH] {
+            world.it.rotate(secret).await;
+        }
+        for pause in [1, 3 * HOUR, 5 * MINUTE, 8 * HOUR + 50 * MINUTE] {
+            world.advance(pause).await;
+        }
+    }
+    assert!(!world.gone.is_empty() && world.it.kids(ACCESS).len() < 8, "{:?}", world.it.kids(ACCESS));
+}
+
 #[tokio::test]
 async fn the_first_rotation_makes_the_first_keys() {
     let mut it = Deployment::start().await;
