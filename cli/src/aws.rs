@@ -6,7 +6,6 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::CommandError;
 
@@ -33,18 +32,4 @@ pub(crate) async fn settings() -> Result<SdkConfig, CommandError> {
     };
     credentials.map_err(|error| CommandError::new(format!("no AWS credentials: {error}")))?;
     Ok(settings)
-}
-
-/// What a call failed with, for the person who typed the command.
-pub(crate) fn failed<E, R>(what: &str, error: &SdkError<E, R>) -> CommandError
-where
-    E: ProvideErrorMetadata,
-{
-    let service = error.as_service_error().map(ProvideErrorMetadata::meta);
-    let (code, message) = service.map_or((None, None), |meta| (meta.code(), meta.message()));
-    CommandError::new(match (code, message) {
-        (Some(code), Some(message)) => format!("{what}: {code}: {message}"),
-        (Some(code), None) => format!("{what}: {code}"),
-        (None, _) => format!("{what}: not reached"),
-    })
 }

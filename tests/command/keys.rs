@@ -85,46 +85,20 @@ fn the_place_is_named_once_and_its_purposes_for_a_secret() {
 const ACCESS: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:access";
 const REFRESH: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:refresh";
 
-fn on_secrets(service: &SecretsManager, arguments: &[&str]) -> Output {
+fn on_secrets(service: &SecretsManager, dynamodb: &str, arguments: &[&str]) -> Output {
     let mut command = relatch(&["keys"]);
     command
         .args(arguments)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", "local")
         .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_ENDPOINT_URL_DYNAMODB", dynamodb)
         .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", service.url());
     run(command, "")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_keys_of_a_deployment_and_the_next() {
-    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
-    let on = |arguments: &[&str]| on_secrets(&service, arguments);
-    expect_success(&on(&["generate", "--secret-id", ACCESS, "--purpose", "access"]), "access");
-    expect_success(
-        &on(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]),
-        "refresh",
-    );
-    for (secret, count) in [(ACCESS, 1), (REFRESH, 2)] {
-        let set = KeySet::parse(&service.current(secret).unwrap()).unwrap();
-        assert_eq!(set.purposes().count(), count);
-    }
-    let before = service.current(ACCESS);
-    line_of(&on(&["add", "--secret-id", ACCESS, "--purpose", "access"]), "access", "will sign");
-    assert_ne!(service.current(ACCESS), before);
-    expect_failure(&on(&["generate", "--secret-id", ACCESS, "--purpose", "access"]), "holds keys already");
-    expect_failure(&on(&["list", "--secret-id", "nowhere"]), "ResourceNotFoundException");
-    service.refuse(Some(("AccessDeniedException", 400)));
-    expect_failure(&on(&["list", "--secret-id", ACCESS]), "AccessDeniedException");
-}
-
-/// The local stack's functions take their keys from such secrets as well.
-#[tokio::test(flavor = "multi_thread")]
-async fn functions_sign_with_the_keys_that_were_generated() {
-    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
-    on_secrets(&service, &["generate", "--secret-id", ACCESS, "--purpose", "access", "--algorithm", "ES256"]);
-    on_secrets(&service, &["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]);
-    let folder = tempfile::tempdir().unwrap();
+/// A local stack whose functions have their keys in secrets and their table.
+fn dev_on(service: &SecretsManager, folder: &tempfile::TempDir) -> Dev {
     let set = |name: &str, value: &str| format!("{name}={value}");
     let settings = [
         set("BCRYPT_COST", "4"),
@@ -133,11 +107,60 @@ async fn functions_sign_with_the_keys_that_were_generated() {
         set("REFRESH_KEYS_SECRET_ARN", REFRESH),
         set("AWS_ENDPOINT_URL_SECRETS_MANAGER", service.url()),
     ];
-    let mut arguments = vec!["--data", path(&folder)];
+    let mut arguments = vec!["--data", path(folder)];
     for setting in &settings {
         arguments.extend(["--set", setting.as_str()]);
     }
-    let dev = Dev::start(&arguments);
+    Dev::start(&arguments)
+}
+
+const TABLE: [&str; 2] = ["--keys-table", "KeysTable"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_keys_of_a_deployment_and_the_next() {
+    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_on(&service, &folder);
+    let on = |arguments: &[&str]| on_secrets(&service, &dev.dynamodb, arguments);
+    let access = ["--secret-id", ACCESS, "--purpose", "access"];
+    expect_failure(&on(&[&["generate"], &access[..]].concat()), "name the --keys-table");
+    assert_eq!(service.current(ACCESS), None);
+    expect_success(&on(&[&["generate"], &access[..], &TABLE].concat()), "access");
+    expect_success(
+        &on(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]),
+        "refresh",
+    );
+    for (secret, count) in [(ACCESS, 1), (REFRESH, 2)] {
+        let set = KeySet::parse(&service.current(secret).unwrap()).unwrap();
+        assert_eq!(set.purposes().count(), count);
+    }
+    let published = async || {
+        let set = dev.client(DEMO).get("/.well-known/jwks.json").await.json();
+        set["keys"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(published().await, 1);
+    let before = service.current(ACCESS);
+    let added = on(&[&["add"], &access[..], &TABLE].concat());
+    let added = line_of(&added, "access", "will sign");
+    assert_ne!(service.current(ACCESS), before);
+    expect_failure(&on(&[&["generate"], &access[..], &TABLE].concat()), "holds keys already");
+    let retired = on(&[&["retire", "--secret-id", ACCESS, &added[2]], &TABLE[..]].concat());
+    assert!(retired.status.success() && !text(&retired.stdout).contains(&added[2]), "{retired:?}");
+    expect_failure(&on(&["list", "--secret-id", "nowhere"]), "there is no such secret");
+    service.refuse(Some(("AccessDeniedException", 400)));
+    expect_failure(&on(&["list", "--secret-id", ACCESS]), "AccessDeniedException");
+}
+
+/// Functions take their keys from such secrets, and the public ones from the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_sign_with_the_keys_that_were_generated() {
+    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let dev = dev_on(&service, &folder);
+    let on = |arguments: &[&str]| on_secrets(&service, &dev.dynamodb, arguments);
+    on(&[&["generate", "--secret-id", ACCESS, "--purpose", "access", "--algorithm", "ES256"], &TABLE[..]]
+        .concat());
+    on(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]);
     let client = dev.client(DEMO);
     let answer = client.sign_in().await;
     assert_eq!(client.user_info(&answer.access_token()).await.status, 200);

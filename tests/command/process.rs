@@ -16,6 +16,7 @@ pub fn relatch(arguments: &[&str]) -> Command {
     for name in [
         "USERS_TABLE",
         "SESSIONS_TABLE",
+        "KEYS_TABLE",
         "BCRYPT_COST",
         "AWS_REGION",
         "AWS_DEFAULT_REGION",

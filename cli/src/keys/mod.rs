@@ -6,7 +6,7 @@ mod place;
 use std::process::ExitCode;
 
 use relatch::time::{Clock, Timestamp};
-use relatch::token::{Algorithm, KeyInfo, Purpose, StoredKeys};
+use relatch::token::{ACCESS_LEAD, Algorithm, KeyInfo, OTHER_LEAD, Purpose, StoredKeys, last_needed};
 
 use crate::CommandError;
 use crate::output::print;
@@ -101,13 +101,6 @@ impl From<PurposeArg> for Purpose {
     }
 }
 
-/// Verifiers keep a JWK Set for a while; API Gateway's authorizers for two hours.
-const ACCESS_LEAD: i64 = 3 * 3600;
-/// Functions load their keys again every five minutes.
-const OTHER_LEAD: i64 = 600;
-/// A function may go on with the keys it has for a day while new ones cannot be loaded.
-const STALE_FUNCTIONS: i64 = 86_400;
-
 /// Runs a command on keys.
 ///
 /// # Errors
@@ -124,16 +117,14 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
             for purpose in if purposes.is_empty() { all.to_vec() } else { purposes } {
                 add(&mut stored.keys, purpose, algorithm, now)?;
             }
-            place.save(&stored).await?;
-            print(&table(&stored.keys.list(now), now));
+            print(&table(&place.save(stored, now).await?.list(now), now));
         }
         Command::List { place } => print(&table(&place.open().await?.keys.list(now), now)),
         Command::Add { place, purpose, algorithm, starts_in } => {
             let mut stored = place.open().await?;
             let lead = if purpose == PurposeArg::Access { ACCESS_LEAD } else { OTHER_LEAD };
             add(&mut stored.keys, purpose, algorithm, now.plus_seconds(starts_in.unwrap_or(lead)))?;
-            place.save(&stored).await?;
-            print(&table(&stored.keys.list(now), now));
+            print(&table(&place.save(stored, now).await?.list(now), now));
         }
         Command::Retire { place, kid, access_token_ttl, refresh_token_ttl, force } => {
             let mut stored = place.open().await?;
@@ -147,8 +138,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
             };
             may_retire(key, &keys, longest_life, force, now)?;
             stored.keys.remove(key.purpose, &kid);
-            place.save(&stored).await?;
-            print(&table(&stored.keys.list(now), now));
+            print(&table(&place.save(stored, now).await?.list(now), now));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -185,14 +175,12 @@ fn may_retire(
     if force || key.not_before > now {
         return Ok(());
     }
-    let Some(longest_life) = longest_life else {
+    if longest_life.is_none() {
         return Err(CommandError::new(
             "a key for attempts is what emails are found by; only --force takes it away",
         ));
-    };
-    let successors = keys.iter().filter(|other| other.purpose == key.purpose && other.not_before > key.not_before);
-    let stopped = successors.map(|other| other.not_before).min().unwrap_or(now);
-    let last_token = stopped.plus_seconds(STALE_FUNCTIONS).plus_seconds(longest_life);
+    }
+    let last_token = last_needed(key, keys, longest_life).unwrap_or(now);
     if now < last_token {
         let (kid, until) = (&key.kid, last_token.to_rfc3339());
         return Err(CommandError::new(format!(
@@ -209,11 +197,7 @@ fn table(keys: &[KeyInfo], now: Timestamp) -> String {
             (false, true) => "will sign",
             (false, false) => "verifies",
         };
-        let purpose = match key.purpose {
-            Purpose::Access => "access",
-            Purpose::Refresh => "refresh",
-            Purpose::Attempts => "attempts",
-        };
+        let purpose = key.purpose.name();
         format!(
             "{purpose:<9} {:<6} {:<20} {state:<10} from {}\n",
             key.algorithm.name(),
@@ -229,6 +213,8 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    /// A function may go on with the keys it has for a day.
+    const STALE_FUNCTIONS: i64 = 86_400;
 
     /// Keys that started so many seconds ago.
     fn keys(purpose: Purpose, ages: &[i64]) -> Vec<KeyInfo> {

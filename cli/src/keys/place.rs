@@ -5,18 +5,29 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use relatch::Secret;
-use relatch::token::StoredKeys;
+use relatch::error::Error;
+use relatch::time::Timestamp;
+use relatch::token::{PublicKeySet, StoredKeys};
+use relatch::{Secret, Secrets, Store, random};
 
 use crate::CommandError;
 use crate::aws;
 
 /// The flags that name the place.
 #[derive(clap::Args, Debug)]
-#[group(required = true, multiple = false)]
 pub(super) struct Place {
+    #[command(flatten)]
+    source: Source,
+    /// The table of the public keys, as in the deployment's outputs; for access keys in a secret
+    #[arg(long, value_name = "NAME", env = "KEYS_TABLE", conflicts_with = "file")]
+    keys_table: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Source {
     /// A key file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -28,36 +39,37 @@ pub(super) struct Place {
 /// The keys as they were read.
 pub(super) struct Opened {
     pub(super) keys: StoredKeys,
+    /// The public keys that were among them.
+    public: PublicKeySet,
     /// The version of the secret that they were read from, if it had any.
     version: Option<String>,
 }
 
-const CURRENT: &str = "AWSCURRENT";
-/// What a version is called until it becomes the current one.
-const PENDING: &str = "AWSPENDING";
-
 impl Place {
     /// Reads the keys; a file or a value that is not there is no keys.
     pub(super) async fn open(&self) -> Result<Opened, CommandError> {
-        let (text, version) = match (&self.file, &self.secret_id) {
+        let (text, version) = match (&self.source.file, &self.source.secret_id) {
             (Some(path), _) => (self.read_file(path)?, None),
             (None, Some(id)) => self.read_secret(id).await?,
             (None, None) => return Err(CommandError::new("name a --file or a --secret-id")),
         };
         let keys = StoredKeys::parse(text.expose());
-        Ok(Opened { keys: keys.map_err(|error| CommandError::new(format!("{self}: {error}")))?, version })
+        let keys = keys.map_err(|error| CommandError::new(format!("{self}: {error}")))?;
+        Ok(Opened { public: keys.public(), keys, version })
     }
 
     /// Stores the keys, unless they were changed since they were read.
-    pub(super) async fn save(&self, opened: &Opened) -> Result<(), CommandError> {
+    pub(super) async fn save(&self, mut opened: Opened, now: Timestamp) -> Result<StoredKeys, CommandError> {
+        opened.keys.set_based_on(None);
         let text = opened.keys.to_text().map_err(|error| CommandError::new(error.to_string()))?;
-        match (&self.file, &self.secret_id) {
+        match (&self.source.file, &self.source.secret_id) {
             (Some(path), _) => {
-                write_file(path, &text).map_err(|error| CommandError::new(format!("{self}: {error}")))
+                write_file(path, &text).map_err(|error| CommandError::new(format!("{self}: {error}")))?;
             }
-            (None, Some(id)) => self.write_secret(id, &text, opened.version.as_deref()).await,
-            (None, None) => Ok(()),
+            (None, Some(id)) => self.write_secret(id, &text, &opened, now).await?,
+            (None, None) => {}
         }
+        Ok(opened.keys)
     }
 
     fn read_file(&self, path: &Path) -> Result<Secret, CommandError> {
@@ -69,47 +81,69 @@ impl Place {
     }
 
     async fn read_secret(&self, id: &str) -> Result<(Secret, Option<String>), CommandError> {
-        let client = Client::new(&aws::settings().await?);
-        match client.get_secret_value().secret_id(id).send().await {
-            Ok(value) => Ok((Secret::new(value.secret_string.unwrap_or_default()), value.version_id)),
-            Err(error) => {
-                let is_missing =
-                    error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception);
-                // The same error tells a secret that is not there from one without a value.
-                if !is_missing || client.describe_secret().secret_id(id).send().await.is_err() {
-                    return Err(aws::failed(&self.to_string(), &error));
-                }
-                Ok((Secret::new(""), None))
-            }
+        let secrets = Secrets::with_client(Client::new(&aws::settings().await?));
+        match secrets.current(id).await.map_err(|error| self.failed(&error))? {
+            Some(version) => Ok((version.text, Some(version.id))),
+            None if secrets.exists(id).await.map_err(|error| self.failed(&error))? => Ok((Secret::new(""), None)),
+            None => Err(CommandError::new(format!("{self}: there is no such secret"))),
         }
     }
 
-    /// A new version becomes the current one only if the one that was read still is, so
-    /// that two who change the keys at once do not undo each other's work.
-    async fn write_secret(&self, id: &str, text: &Secret, read: Option<&str>) -> Result<(), CommandError> {
-        let client = Client::new(&aws::settings().await?);
-        let put = client.put_secret_value().secret_id(id).secret_string(text.expose());
-        let put = if read.is_some() { put.version_stages(PENDING) } else { put };
-        let put = put.send().await.map_err(|error| aws::failed(&self.to_string(), &error))?;
-        let Some(read) = read else { return Ok(()) };
-        let moved = client
-            .update_secret_version_stage()
-            .secret_id(id)
-            .version_stage(CURRENT)
-            .remove_from_version_id(read)
-            .set_move_to_version_id(put.version_id)
-            .send()
-            .await;
-        moved.map(drop).map_err(|error| {
-            let why = aws::failed(&self.to_string(), &error);
-            CommandError::new(format!("{why}; the keys were not changed, or by somebody else meanwhile"))
-        })
+    /// Public keys are published before they can sign, and taken back only after they cannot.
+    /// A new version becomes the current one only if the one that was read still is, so that
+    /// two who change the keys at once do not undo each other's work.
+    async fn write_secret(
+        &self,
+        id: &str,
+        text: &Secret,
+        opened: &Opened,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let settings = aws::settings().await?;
+        let (before, after) = (&opened.public, opened.keys.public());
+        let table = self.keys_table.as_deref().map(|table| Store::of_keys(DynamoDb::new(&settings), table));
+        if table.is_none() && !(before.keys().is_empty() && after.keys().is_empty()) {
+            return Err(CommandError::new(
+                "name the --keys-table: public keys of access tokens are published there",
+            ));
+        }
+        let gone = |from: &PublicKeySet, to: &PublicKeySet| {
+            let left = from.keys().iter().filter(|key| !to.keys().contains(key));
+            left.map(|key| key.kid().to_owned()).collect::<Vec<_>>()
+        };
+        if let Some(table) = &table {
+            table.publish_keys(&after, now).await.map_err(|error| self.failed(&error))?;
+        }
+        let secrets = Secrets::with_client(Client::new(&settings));
+        let version = random::bytes::<24>().map_err(|error| self.failed(&error))?;
+        let version: String = version.iter().map(|byte| format!("{byte:02x}")).collect();
+        let stored = async {
+            secrets.add(id, &version, text).await?;
+            secrets.make_current(id, &version, opened.version.as_deref()).await
+        };
+        let is_current = stored.await.map_err(|error| self.failed(&error))?;
+        // Whoever was not the one to change the keys leaves nothing of his behind.
+        let not_needed = if is_current { gone(before, &after) } else { gone(&after, before) };
+        if let Some(table) = &table {
+            let not_needed: Vec<_> = not_needed.iter().map(String::as_str).collect();
+            table.withdraw_keys(&not_needed).await.map_err(|error| self.failed(&error))?;
+        }
+        if is_current {
+            return Ok(());
+        }
+        Err(CommandError::new(format!(
+            "{self}: the keys were changed by somebody else meanwhile; nothing was done"
+        )))
+    }
+
+    fn failed(&self, error: &Error) -> CommandError {
+        CommandError::new(format!("{self}: {error}"))
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.file, &self.secret_id) {
+        match (&self.source.file, &self.source.secret_id) {
             (Some(path), _) => write!(f, "{}", path.display()),
             (None, Some(id)) => f.write_str(id),
             (None, None) => f.write_str("the keys"),
