@@ -8,6 +8,8 @@
 
 mod attempts;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod item;
 mod published;
 pub mod schema;

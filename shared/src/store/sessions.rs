@@ -192,7 +192,7 @@ impl Store {
     }
 }
 
-fn attributes(session: &Session) -> Attributes {
+pub(super) fn attributes(session: &Session) -> Attributes {
     let status = match session.status {
         SessionStatus::Active => schema::ACTIVE,
         SessionStatus::Revoked => schema::REVOKED,
@@ -220,7 +220,7 @@ fn attributes(session: &Session) -> Attributes {
         .collect()
 }
 
-fn session(item: &Item) -> Result<Session, Error> {
+pub(super) fn session(item: &Item) -> Result<Session, Error> {
     Ok(Session {
         user_id: item.parsed(schema::PK, |text| UserId::parse(text).ok())?,
         id: item.parsed(schema::SK, SessionId::parse)?,

@@ -215,7 +215,7 @@ fn user_attributes(new: &NewUser) -> Attributes {
     .into()
 }
 
-fn credential(item: &Item) -> Result<Credential, Error> {
+pub(super) fn credential(item: &Item) -> Result<Credential, Error> {
     Ok(Credential {
         user_id: item.parsed(schema::SUB, |text| UserId::parse(text).ok())?,
         password_hash: item.optional_text(schema::PASSWORD_HASH)?.map(PasswordHash::parse),
@@ -224,7 +224,7 @@ fn credential(item: &Item) -> Result<Credential, Error> {
     })
 }
 
-fn user(id: &UserId, item: &Item) -> Result<User, Error> {
+pub(super) fn user(id: &UserId, item: &Item) -> Result<User, Error> {
     Ok(User {
         id: id.clone(),
         email: item.parsed(schema::EMAIL, |text| Email::parse(text).ok())?,
