@@ -209,14 +209,14 @@ pub(super) fn is_key_id(kid: &str) -> bool {
 
 fn load(jwk: &PrivateJwk) -> Option<Key> {
     let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
-        (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) => {
+        (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) if is_number(n) && is_number(e) => {
             let der = rsa_private_key_der(&jwk.material)?;
             // 2048 bits at least, and a private half that belongs to the public one.
             RsaKeyPair::from_der(&der).ok()?;
             (EncodingKey::from_rsa_der(&der), DecodingKey::from_rsa_components(n, e).ok()?, None)
         }
         (Purpose::Access, Algorithm::ES256, Material::EC { crv, x, y, d }) if crv == "P-256" => {
-            let point = [vec![4], encoding::decode(x)?, encoding::decode(y)?].concat();
+            let point = [vec![4], coordinate(x)?, coordinate(y)?].concat();
             let pair = EcdsaKeyPair::from_private_key_and_public_key(
                 &ECDSA_P256_SHA256_FIXED_SIGNING,
                 &encoding::decode(d)?,
@@ -257,6 +257,16 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
         public: public_half(jwk),
         mac,
     })
+}
+
+/// A number without a zero in front (RFC 7518 §2), which verifiers would take in different ways.
+fn is_number(text: &str) -> bool {
+    encoding::decode(text).is_some_and(|bytes| bytes.first().is_some_and(|first| *first != 0))
+}
+
+/// The 32 bytes of a coordinate (RFC 7518 §6.2.1.2).
+fn coordinate(text: &str) -> Option<Vec<u8>> {
+    encoding::decode(text).filter(|bytes| bytes.len() == 32)
 }
 
 /// The `RSAPrivateKey` (RFC 8017 §A.1.2) of a JWK's members.

@@ -85,6 +85,35 @@ fn an_rsa_key_has_at_least_2048_bits() {
     expect_unusable(changed(access(Algorithm::RS256), &weak));
 }
 
+/// The bytes of a key's member with one zero in front, as libraries for big integers write them.
+fn with_a_zero(set: &Value, member: &str) -> Value {
+    let bytes = encoding::decode(set["keys"][0][member].as_str().unwrap()).unwrap();
+    json!(encoding::encode([vec![0], bytes].concat()))
+}
+
+/// RFC 7518 §6.3.1.1: verifiers take it in different ways, and ours takes no such number.
+#[test]
+fn the_numbers_of_an_rsa_key_begin_with_no_zero() {
+    for member in ["n", "e"] {
+        let set = access(Algorithm::RS256);
+        let value = with_a_zero(&set, member);
+        expect_unusable(changed(set, &[(member, value)]));
+    }
+}
+
+/// RFC 7518 §6.2.1.2 and §6.2.1.3: the bytes of both together may be right and each be wrong.
+#[test]
+fn each_coordinate_of_a_point_has_its_own_32_bytes() {
+    let set = access(Algorithm::ES256);
+    let bytes = |member: &str| encoding::decode(set["keys"][0][member].as_str().unwrap()).unwrap();
+    let point = [bytes("x"), bytes("y")].concat();
+    for length in [0, 31, 32, 33, 64] {
+        let (x, y) = point.split_at(length);
+        let result = changed(set.clone(), &[("x", json!(encoding::encode(x))), ("y", json!(encoding::encode(y)))]);
+        assert_eq!(result.is_ok(), length == 32, "{length}");
+    }
+}
+
 #[test]
 fn a_key_is_of_its_purpose_and_algorithm_only() {
     expect_unusable(changed(symmetric(), &[("purpose", json!("access"))]));
