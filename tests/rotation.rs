@@ -98,6 +98,7 @@ impl Deployment {
     }
 
     async fn rotate(&mut self, secret: &str) {
+        assert!(self.secrets.may_begin_rotation(secret), "the one before is under way");
         let version = self.version();
         for step in STEPS {
             self.step(secret, step, &version).await.unwrap();
@@ -117,16 +118,21 @@ impl Deployment {
         published.iter().map(|key| key.key.kid().to_owned()).collect()
     }
 
-    /// What somebody does on the command line: takes the keys that do not sign away, in place
-    /// of the version that was read.
-    async fn retire_by_hand(&mut self, secret: &str) {
+    /// Secrets Manager, as a command line reaches it.
+    fn by_hand(&self) -> Secrets {
         let settings = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "test"))
             .endpoint_url(self.secrets.url())
             .build();
-        let client = Secrets::with_client(aws_sdk_secretsmanager::Client::from_conf(settings));
+        Secrets::with_client(aws_sdk_secretsmanager::Client::from_conf(settings))
+    }
+
+    /// What somebody does on the command line: takes the keys that do not sign away, in place
+    /// of the version that was read.
+    async fn retire_by_hand(&mut self, secret: &str) {
+        let client = self.by_hand();
         let current = client.current(secret).await.unwrap().unwrap();
         let mut keys = StoredKeys::parse(current.text.expose()).unwrap();
         let gone: Vec<_> = keys.list(self.now()).into_iter().filter(|key| !key.signs).collect();
@@ -134,7 +140,7 @@ impl Deployment {
             assert!(keys.remove(key.purpose, &key.kid));
         }
         let version = self.version();
-        assert!(client.add(secret, &version, &keys.to_text().unwrap()).await.unwrap());
+        assert!(client.add(secret, &version, &keys.to_text().unwrap(), "BYHAND").await.unwrap());
         assert!(client.make_current(secret, &version, Some(&current.id)).await.unwrap());
         let kids: Vec<_> = gone.iter().map(|key| key.kid.as_str()).collect();
         self.stack.stack().store().withdraw_keys(&kids).await.unwrap();
@@ -450,6 +456,8 @@ async fn what_an_abandoned_rotation_published_goes_with_the_next() {
     }
     assert_eq!((it.kids(ACCESS).len(), it.published().await.len()), (1, 2));
     it.stack.clock.advance_seconds(2 * HOUR);
+    assert!(!it.secrets.may_begin_rotation(ACCESS));
+    it.by_hand().end_rotation(ACCESS, &version).await.unwrap();
     it.rotate(ACCESS).await;
     assert_eq!(it.published().await, it.kids(ACCESS));
 }

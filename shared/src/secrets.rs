@@ -10,8 +10,9 @@ use crate::secret::Secret;
 
 /// The stage of the version that is read by default.
 const CURRENT: &str = "AWSCURRENT";
-/// The stage of the version that a rotation is making.
-const PENDING: &str = "AWSPENDING";
+/// The stage of the version that a rotation is making. While it is at another version than the
+/// current one, Secrets Manager takes that rotation to be under way and begins no other.
+pub const PENDING: &str = "AWSPENDING";
 
 /// A version of a secret.
 #[derive(Clone, Debug)]
@@ -69,19 +70,19 @@ impl Secrets {
         }
     }
 
-    /// Adds a version that is not the current one; `id` makes the write safe to repeat. False
-    /// when there is a version with this id and another text.
+    /// Adds a version that is not the current one, at another stage; `id` makes the write safe
+    /// to repeat. False when there is a version with this id and another text.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: the version may be there.
-    pub async fn add(&self, secret: &str, id: &str, text: &Secret) -> Result<bool, Error> {
+    pub async fn add(&self, secret: &str, id: &str, text: &Secret, stage: &str) -> Result<bool, Error> {
         let put = self
             .client
             .put_secret_value()
             .secret_id(secret)
             .client_request_token(id)
             .secret_string(text.expose())
-            .version_stages(PENDING)
+            .version_stages(stage)
             .send()
             .await;
         match put {
@@ -112,6 +113,27 @@ impl Secrets {
                 // The service's own second delivery of this write is refused as well.
                 Ok(self.current(secret).await?.is_some_and(|current| current.id == id))
             }
+            Err(failure) => Err(unavailable(&failure)),
+        }
+    }
+
+    /// Ends a rotation that came to nothing, so that another one can begin.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: it may be ended.
+    pub async fn end_rotation(&self, secret: &str, id: &str) -> Result<(), Error> {
+        let removed = self
+            .client
+            .update_secret_version_stage()
+            .secret_id(secret)
+            .version_stage(PENDING)
+            .remove_from_version_id(id)
+            .send()
+            .await;
+        match removed {
+            Ok(_) => Ok(()),
+            // The stage is at another version, or nowhere.
+            Err(failure) if failure_code(&failure) == REFUSED => Ok(()),
             Err(failure) => Err(unavailable(&failure)),
         }
     }

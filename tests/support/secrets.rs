@@ -75,13 +75,16 @@ impl Service {
             }
             "UpdateSecretVersionStage" => {
                 let stage = request["VersionStage"].as_str().unwrap().to_owned();
-                let to = request["MoveToVersionId"].as_str().unwrap();
+                let to = request["MoveToVersionId"].as_str();
                 let at = secret.stages.get(&stage).map(String::as_str);
-                if at != Some(to) && at != request["RemoveFromVersionId"].as_str() {
+                if (to.is_none() || at != to) && at != request["RemoveFromVersionId"].as_str() {
                     let code = "InvalidParameterException";
                     return (400, json!({ "__type": code, "message": "the stage is at another version" }));
                 }
-                secret.stages.insert(stage, to.to_owned());
+                match to {
+                    Some(to) => secret.stages.insert(stage, to.to_owned()),
+                    None => secret.stages.remove(&stage),
+                };
                 (200, json!({ "ARN": id, "Name": id }))
             }
             other => panic!("{other} is not served"),
@@ -136,6 +139,13 @@ impl SecretsManager {
     /// Refuses everything with this error code and status, or nothing any more.
     pub fn refuse(&self, fault: Option<(&str, u16)>) {
         self.service.lock().unwrap().fault = fault.map(|(code, status)| (code.to_owned(), status));
+    }
+
+    /// Whether `RotateSecret` would begin a rotation: not while one is under way.
+    pub fn may_begin_rotation(&self, id: &str) -> bool {
+        let service = self.service.lock().unwrap();
+        let stages = &service.secrets[id].stages;
+        stages.get("AWSPENDING").is_none_or(|pending| stages.get("AWSCURRENT") == Some(pending))
     }
 
     /// Does the next call of an operation, and loses the answer.

@@ -45,6 +45,10 @@ pub(super) struct Opened {
     version: Option<String>,
 }
 
+/// The stage of a version until it becomes the current one: not a rotation's, which would keep
+/// others from beginning.
+const NEXT: &str = "RELATCHNEXT";
+
 impl Place {
     /// Reads the keys; a file or a value that is not there is no keys.
     pub(super) async fn open(&self) -> Result<Opened, CommandError> {
@@ -118,7 +122,7 @@ impl Place {
         let version = random::bytes::<24>().map_err(|error| self.failed(&error))?;
         let version: String = version.iter().map(|byte| format!("{byte:02x}")).collect();
         let stored = async {
-            secrets.add(id, &version, text).await?;
+            secrets.add(id, &version, text, NEXT).await?;
             secrets.make_current(id, &version, opened.version.as_deref()).await
         };
         let is_current = stored.await.map_err(|error| self.failed(&error))?;

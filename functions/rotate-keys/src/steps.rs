@@ -1,10 +1,10 @@
 //! The steps of one rotation of one secret.
 
 use relatch::error::Error;
-use relatch::secrets::Version;
+use relatch::secrets::{PENDING, Version};
 use relatch::store::Store;
 use relatch::time::Timestamp;
-use relatch::token::{ACCESS_LEAD, Algorithm, KeySet, PublicKeySet, Purpose, StoredKeys, rotated};
+use relatch::token::{ACCESS_LEAD, Algorithm, KeySet, PublicKey, PublicKeySet, Purpose, StoredKeys, rotated};
 use relatch::{Secret, Secrets};
 
 /// After so many seconds, a published key that is in no current version is nobody's: no
@@ -39,7 +39,7 @@ impl Rotation<'_> {
         rotated.set_based_on(current.map(|current| current.id));
         let text = rotated.to_text().map_err(|cause| Error::internal("keys.generate", &cause))?;
         // False: the same step, at the same time, was quicker with keys of its own.
-        self.secrets.add(self.secret, self.version, &text).await.map(drop)
+        self.secrets.add(self.secret, self.version, &text, PENDING).await.map(drop)
     }
 
     /// Publishes the public keys of the version.
@@ -109,13 +109,14 @@ impl Rotation<'_> {
         Err(changed())
     }
 
-    /// Takes back the keys that are in this version and not in the current one.
+    /// Takes back the keys that are in this version and not in the current one, and lets
+    /// another rotation begin.
     async fn abandon(&self, made: &StoredKeys) -> Result<(), Error> {
         let current = stored(self.secrets.current(self.secret).await?.as_ref())?.public();
         let made = made.public();
-        self.store
-            .withdraw_keys(&missing_in(&current, made.keys().iter().map(relatch::token::PublicKey::kid)))
-            .await
+        let kids = made.keys().iter().map(PublicKey::kid);
+        self.store.withdraw_keys(&missing_in(&current, kids)).await?;
+        self.secrets.end_rotation(self.secret, self.version).await
     }
 
     async fn withdraw_abandoned(&self, current: &PublicKeySet, now: Timestamp) -> Result<(), Error> {
