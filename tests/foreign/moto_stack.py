@@ -52,9 +52,10 @@ def make_table(aws: boto3.Session, url: str, name: str, properties: Json) -> Non
     print(f"table {name}")
 
 
-def make_secret(aws: boto3.Session, url: str, name: str) -> None:
-    """Makes a secret, as the template does: without a value."""
-    secret = aws.client("secretsmanager", endpoint_url=url).create_secret(Name=name)
+def make_secret(aws: boto3.Session, url: str, name: str, properties: Json) -> None:
+    """Makes a secret, as the template does: without a key."""
+    value = properties["SecretString"]
+    secret = aws.client("secretsmanager", endpoint_url=url).create_secret(Name=name, SecretString=value)
     print(f"secret {name} {secret['ARN']}")
 
 
@@ -71,7 +72,7 @@ def make_resources(url: str) -> None:
             case "AWS::DynamoDB::Table":
                 make_table(aws, url, name, resource["Properties"])
             case "AWS::SecretsManager::Secret":
-                make_secret(aws, url, name)
+                make_secret(aws, url, name, resource["Properties"])
 
 
 def start() -> tuple[str, Thread]:

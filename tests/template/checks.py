@@ -11,6 +11,8 @@ from stack import ROOT, Json, Stack, text
 # Seconds and milliseconds. A call's own deadline of 3 s fits into the function's, and the
 # function's into the API's, so that each layer can still answer when the one below is late.
 FUNCTION_TIMEOUT = 10
+# Nobody waits at an API for a rotation of keys.
+ROTATION_TIMEOUT = 60
 INTEGRATION_TIMEOUT = 30_000
 
 INVOKE = ("apigateway.amazonaws.com", "lambda:InvokeFunction")
@@ -22,6 +24,7 @@ PIPES_TRUST = {
     "Action": "sts:AssumeRole",
     "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
 }
+NO_KEYS = '{"keys":[]}'
 EVERY_TABLE = {"Properties.BillingMode": "PAY_PER_REQUEST", "Properties.SSESpecification.SSEEnabled": True}
 RESTORABLE = {"Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": True}
 EXPIRING = {
@@ -33,7 +36,7 @@ KEPT = {
     "DeletionPolicy": "Retain",
     "UpdateReplacePolicy": "Retain",
 }
-TABLES = {"UsersTable": RESTORABLE | KEPT, "SessionsTable": RESTORABLE | EXPIRING, "AttemptsTable": EXPIRING}
+TABLES = {"UsersTable": RESTORABLE | KEPT, "SessionsTable": RESTORABLE | EXPIRING, "AttemptsTable": EXPIRING, "KeysTable": {}}
 
 
 def many(value: Any) -> list[Any]:
@@ -112,11 +115,18 @@ def wildcards(stack: Stack) -> Iterator[str]:
                 yield f"{id}: allows {text(statement.get('Action'))} on every resource"
 
 
+def rotators(stack: Stack) -> set[str]:
+    """The functions that Secrets Manager calls."""
+    schedules = stack.properties("AWS::SecretsManager::RotationSchedule").values()
+    return {named(schedule["RotationLambdaARN"]) for schedule in schedules}
+
+
 def deadlines(stack: Stack) -> Iterator[str]:
     """A function's deadline is longer than a call's and shorter than its integration's."""
     for id, function in stack.properties("AWS::Lambda::Function").items():
-        if function.get("Timeout") != FUNCTION_TIMEOUT:
-            yield f"{id}: Timeout is {function.get('Timeout')}, not {FUNCTION_TIMEOUT}"
+        timeout = ROTATION_TIMEOUT if id in rotators(stack) else FUNCTION_TIMEOUT
+        if function.get("Timeout") != timeout:
+            yield f"{id}: Timeout is {function.get('Timeout')}, not {timeout}"
     for id, integration in stack.properties("AWS::ApiGatewayV2::Integration").items():
         if integration.get("TimeoutInMillis") != INTEGRATION_TIMEOUT:
             yield f"{id}: TimeoutInMillis is {integration.get('TimeoutInMillis')}, not {INTEGRATION_TIMEOUT}"
@@ -131,8 +141,12 @@ def function_of(stack: Stack, route: Json) -> str:
 
 
 def permissions(stack: Stack) -> Iterator[str]:
-    """The API may call a function for its own routes, and nobody may for anything else."""
-    wanted: dict[tuple[str, ...], str] = {}
+    """The API may call a function for its own routes, Secrets Manager of this account the one that
+    rotates, and nobody may for anything else."""
+    account = "${AWS::AccountId}"
+    wanted: dict[tuple[str, ...], str] = {
+        ("secretsmanager.amazonaws.com", INVOKE[1], id, account): id for id in rotators(stack)
+    }
     for id, route in stack.properties("AWS::ApiGatewayV2::Route").items():
         function = function_of(stack, route)
         if not function:
@@ -140,7 +154,12 @@ def permissions(stack: Stack) -> Iterator[str]:
         stage = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:{text(route['ApiId'])}/*"
         wanted[(*INVOKE, function, f"{stage}/{route['RouteKey'].replace(' ', '')}")] = id
     granted = {
-        (text(item["Principal"]), text(item["Action"]), named(item["FunctionName"]), text(item.get("SourceArn"))): id
+        (
+            text(item["Principal"]),
+            text(item["Action"]),
+            named(item["FunctionName"]),
+            text(item.get("SourceArn", item.get("SourceAccount"))),
+        ): id
         for id, item in stack.properties("AWS::Lambda::Permission").items()
     }
     yield from (
@@ -174,10 +193,17 @@ def builds(stack: Stack) -> Iterator[str]:
 
 
 def secrets(stack: Stack) -> Iterator[str]:
-    """No secret has a value that the template, or whoever reads the stack's events, knows."""
+    """No secret has a value that the template, or whoever reads the stack's events, knows: it
+    begins without a key, and a rotation that begins at once makes the first ones."""
+    schedules = stack.properties("AWS::SecretsManager::RotationSchedule").values()
+    rotated = {named(schedule["SecretId"]) for schedule in schedules if schedule.get("RotateImmediatelyOnUpdate")}
     for id, secret in stack.properties("AWS::SecretsManager::Secret").items():
-        for name in sorted(secret.keys() & {"SecretString", "GenerateSecretString"}):
-            yield f"{id}: has a {name}"
+        if secret.get("SecretString") != NO_KEYS:
+            yield f"{id}: does not begin as {NO_KEYS}"
+        if "GenerateSecretString" in secret:
+            yield f"{id}: has a GenerateSecretString"
+        if id not in rotated:
+            yield f"{id}: nothing makes its first keys"
 
 
 def tables(stack: Stack) -> Iterator[str]:

@@ -132,6 +132,11 @@ VARIANTS = [
     broken(checks.deadlines, "SigninFunction: Timeout is 31,", put(f"{SIGNIN}.Properties.Timeout", 31)),
     broken(
         checks.deadlines,
+        "RotateKeysFunction: Timeout is 900,",
+        put("Resources.RotateKeysFunction.Properties.Timeout", 900),
+    ),
+    broken(
+        checks.deadlines,
         "JwksIntegration: TimeoutInMillis is 5000,",
         put("Resources.JwksIntegration.Properties.TimeoutInMillis", 5000),
     ),
@@ -161,6 +166,16 @@ VARIANTS = [
         put("Resources.SigninPermission.Properties.Principal", "*"),
     ),
     broken(
+        checks.permissions,
+        "RotateKeysPermission: is for no route:",
+        drop("Resources.RotateKeysPermission.Properties.SourceAccount"),
+    ),
+    broken(
+        checks.permissions,
+        "RotateKeysFunction: no permission for",
+        drop("Resources.RotateKeysPermission"),
+    ),
+    broken(
         checks.router,
         "PUT /signin by signin: in the template,",
         put("Resources.SigninRoute.Properties.RouteKey", "PUT /signin"),
@@ -173,6 +188,16 @@ VARIANTS = [
     ),
     broken(
         checks.builds, "SigninFunction: CodeUri is not the package of signin", put(f"{SIGNIN}.Properties.CodeUri", ".")
+    ),
+    broken(
+        checks.secrets,
+        "RefreshKeysSecret: does not begin as",
+        put("Resources.RefreshKeysSecret.Properties.SecretString", "a key"),
+    ),
+    broken(
+        checks.secrets,
+        "AccessKeysSecret: nothing makes its first keys",
+        drop("Resources.AccessKeysRotation.Properties.RotateImmediatelyOnUpdate"),
     ),
     broken(
         checks.secrets,

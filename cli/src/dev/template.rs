@@ -20,7 +20,8 @@ use intrinsic::Scope;
 pub struct Template {
     /// The DynamoDB tables.
     pub tables: Vec<Table>,
-    /// The functions.
+    /// The functions that a route calls. What AWS itself calls, such as a rotation of keys,
+    /// nobody calls here.
     pub functions: Vec<Function>,
     /// The routes of the HTTP API.
     pub routes: Vec<Route>,
@@ -138,16 +139,18 @@ impl Template {
                 .filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
         };
         let globals = document.pointer("/Globals/Function/Environment/Variables");
+        let routes: Vec<Route> = of_type("AWS::ApiGatewayV2::Route")
+            .map(|(id, resource)| route(&scope, resources, id, resource))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             tables: of_type("AWS::DynamoDB::Table")
                 .map(|(id, resource)| table(&scope, id, resource))
                 .collect::<Result<_, _>>()?,
             functions: of_type("AWS::Serverless::Function")
+                .filter(|(id, _)| routes.iter().any(|route| route.function == **id))
                 .map(|(id, resource)| function(&scope, globals, id, resource))
                 .collect::<Result<_, _>>()?,
-            routes: of_type("AWS::ApiGatewayV2::Route")
-                .map(|(id, resource)| route(&scope, resources, id, resource))
-                .collect::<Result<_, _>>()?,
+            routes,
             cors: of_type("AWS::ApiGatewayV2::Api").find_map(|(id, resource)| cors(&scope, id, resource)),
         })
     }

@@ -47,6 +47,9 @@ Resources:
     Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: signin}}
     Properties:
       Environment: {Variables: {OWN: !Sub "${Audience}-${!literal}", TOKEN_AUDIENCE: "another"}}
+  CalledByNobody:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: rotate}}
   Integration:
     Type: AWS::ApiGatewayV2::Integration
     Properties:
@@ -73,7 +76,8 @@ fn it_finds_what_the_local_stack_needs() {
     );
     assert_eq!(template.tables[0].name, "Users");
     assert_eq!(template.tables[0].ttl_attribute.as_deref(), Some("ttl"));
-    assert_eq!(template.functions[0].binary, "signin");
+    let binaries: Vec<_> = template.functions.iter().map(|function| function.binary.as_str()).collect();
+    assert_eq!(binaries, ["signin"]);
     let expected = [
         ("ACCESS_TOKEN_TTL", "900"),
         ("OWN", "the-api-${literal}"),

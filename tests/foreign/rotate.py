@@ -1,0 +1,49 @@
+"""Rotates secrets as Secrets Manager does: by the four events that it sends to a function.
+
+    python tests/foreign/rotate.py INVOKE SECRETS_MANAGER SECRET_ARN...
+
+Rotates each secret twice, since the first rotation makes the first keys and the second finds
+some. Says which versions came of it, and ends with status 1 if a step is not answered as done,
+or a version is not the current one at the end.
+"""
+
+import json
+import sys
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import boto3
+
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+
+
+def step(invoke: str, event: dict[str, str]) -> None:
+    """Does one step of a rotation."""
+    request = Request(invoke, json.dumps(event).encode(), {"content-type": "application/json"})
+    with urlopen(request, timeout=30) as answer:
+        text = answer.read().decode()
+    if text != "null":
+        sys.exit(f"{event['Step']} of {event['SecretId']}: {text}")
+
+
+def main() -> None:
+    """Rotates what the command line names."""
+    invoke, service, *secrets = sys.argv[1:]
+    manager = boto3.Session("local", "local", region_name="us-east-1").client("secretsmanager", endpoint_url=service)
+    for secret in secrets:
+        for _ in range(2):
+            version = str(uuid4())
+            for name in STEPS:
+                event = {"Step": name, "SecretId": secret, "ClientRequestToken": version}
+                step(invoke, event)
+                # Each step may come again.
+                step(invoke, event)
+            current = manager.get_secret_value(SecretId=secret)
+            if current["VersionId"] != version:
+                sys.exit(f"{secret}: {current['VersionId']} is current, not {version}")
+            keys = json.loads(current["SecretString"])["keys"]
+            print(f"rotated {secret.rsplit(':', 1)[1]}: {', '.join(key['kid'] for key in keys)}")
+
+
+if __name__ == "__main__":
+    main()
