@@ -252,6 +252,8 @@ async fn the_metadata_points_to_what_is_there() {
         assert_eq!(document["jwks_uri"], format!("{issuer}/.well-known/jwks.json"));
         assert_eq!(document["response_types_supported"], json!([]));
         assert_eq!(document["revocation_endpoint"], format!("{issuer}/revoke"));
+        assert_eq!(document["token_endpoint"], format!("{issuer}/token"));
+        assert_eq!(document["grant_types_supported"], json!(["refresh_token"]));
     }
 }
 
@@ -269,4 +271,42 @@ async fn what_is_not_declared_is_not_found() {
         let answer = client.send(client.request(method, path)).await;
         assert!(matches!(answer.status, 404 | 405), "{method} {path}: {answer:?}");
     }
+}
+
+/// The form of RFC 6749 §6 is another way to the same chain.
+#[tokio::test]
+async fn the_token_endpoint_is_a_refresh() {
+    let client = deployment();
+    let first = client.sign_in().await.refresh_token();
+    let second = client.token(&[("refresh_token", &first)]).await;
+    let answer = second.json();
+    assert_eq!((second.status, &answer["token_type"]), (200, &json!("Bearer")));
+    assert_eq!(second.header("cache-control"), "no-store");
+    let second = second.refresh_token();
+    assert_ne!(first, second);
+    assert_eq!(client.refresh(&first).await.refresh_token(), second, "a repeat, by the other route");
+    assert_eq!(client.token(&[("refresh_token", &first)]).await.refresh_token(), second);
+    assert_eq!(client.token(&[("refresh_token", &second)]).await.refresh_token(), second);
+    client.revoke(&second).await;
+    client.token(&[("refresh_token", &second)]).await.expect_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn the_token_endpoint_has_one_grant_one_client_and_one_scope() {
+    let client = deployment();
+    let token = client.sign_in().await.refresh_token();
+    let with = async |name: &str, value: &str| client.token(&[("refresh_token", &token), (name, value)]).await;
+    client.post_form("/token", &[("refresh_token", &token)]).await.expect_error(400, "invalid_request");
+    for grant in ["password", "authorization_code", "client_credentials", "", "REFRESH_TOKEN"] {
+        let answer = client.post_form("/token", &[("grant_type", grant), ("refresh_token", &token)]).await;
+        answer.expect_error(400, "unsupported_grant_type");
+    }
+    with("client_id", "somebody else").await.expect_error(400, "invalid_client");
+    with("scope", "everything").await.expect_error(400, "invalid_scope");
+    let id = claims(&client.sign_in().await.access_token())["client_id"].as_str().unwrap().to_owned();
+    assert_eq!(with("client_id", &id).await.status, 200);
+    client
+        .post("/token", &json!({"grant_type": "refresh_token"}))
+        .await
+        .expect_error(415, "unsupported_media_type");
 }

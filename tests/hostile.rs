@@ -215,6 +215,20 @@ async fn refresh_route() {
     let short = "k".repeat(21);
     let long = "k".repeat(65);
     let two = format!("{short}k,{short}k");
+    target.methods_and_paths(&["POST"], "/token").await;
+    target.bodies(&Sent::to("POST", "/token"), |_| 415).await;
+    let form = Sent::to("POST", "/token").with_header("content-type", "application/x-www-form-urlencoded");
+    let grant = "grant_type=refresh_token";
+    for body in ["", "=", "&&&", "grant_type", "refresh_token=x", "grant_type=refresh_token&grant_type=x", grant] {
+        assert_eq!(target.status(&form.clone().with_body(body)).await, 400, "{body}");
+    }
+    for more in
+        ["refresh_token=", "refresh_token=%00%ff", "refresh_token=x&client_id=", "refresh_token=x&scope=%20"]
+    {
+        assert_eq!(target.status(&form.clone().with_body(format!("{grant}&{more}"))).await, 400, "{more}");
+    }
+    let basic = form.with_header("authorization", "Basic eDp5").with_header("cookie", "refresh_token=x");
+    assert_eq!(target.status(&basic.with_body(format!("{grant}&refresh_token=x"))).await, 400, "never 401");
     for key in ["", "x", &short, &long, &two, "spaces in a key of its own", "kkkkkkkkkkkkkkkkkkkkkkü"] {
         let sent = sent.clone().with_header("Idempotency-Key", key);
         assert_eq!(target.status(&sent).await, 400, "{key:?}");

@@ -1,7 +1,8 @@
-//! Each way a token can be wrong, one named test each, through HTTP on both routes that
-//! take one: `/userinfo` answers 401 `invalid_token`, so that a client refreshes;
-//! `/refresh` answers 400 `invalid_grant`, so that it signs in again. Which check refuses
-//! what is tested beside the code.
+//! Each way a token can be wrong, one named test each, through HTTP on every route that takes
+//! one: `/userinfo` and `/sessions` answer 401 `invalid_token`, so that a client refreshes;
+//! `/refresh` and `/token` answer 400 `invalid_grant`, so that it signs in again; `/signout`
+//! and `/revoke` answer as always, and end nothing. Which check refuses what is tested beside
+//! the code.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fmt::Display;
@@ -24,24 +25,31 @@ struct Genuine {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Route {
     UserInfo,
+    Sessions,
     Refresh,
+    Token,
+    SignOut,
+    Revoke,
 }
+
+const ROUTES: [Route; 6] =
+    [Route::UserInfo, Route::Sessions, Route::Refresh, Route::Token, Route::SignOut, Route::Revoke];
 
 impl Genuine {
     async fn of(route: Route) -> Self {
         let client = local_deployment();
         let answer = client.sign_in().await;
         let token = match route {
-            Route::UserInfo => answer.access_token(),
-            Route::Refresh => answer.refresh_token(),
+            Route::UserInfo | Route::Sessions => answer.access_token(),
+            Route::Refresh | Route::Token | Route::SignOut | Route::Revoke => answer.refresh_token(),
         };
         Self { route, keys: keys(), token, client }
     }
 
     fn purpose(&self) -> Purpose {
         match self.route {
-            Route::UserInfo => Purpose::Access,
-            Route::Refresh => Purpose::Refresh,
+            Route::UserInfo | Route::Sessions => Purpose::Access,
+            Route::Refresh | Route::Token | Route::SignOut | Route::Revoke => Purpose::Refresh,
         }
     }
 
@@ -100,7 +108,11 @@ impl Genuine {
     async fn present(&self, token: &str) -> relatch_tests::Answer {
         match self.route {
             Route::UserInfo => self.client.user_info(token).await,
+            Route::Sessions => self.client.sessions("GET", "", token).await,
             Route::Refresh => self.client.refresh(token).await,
+            Route::Token => self.client.token(&[("refresh_token", token)]).await,
+            Route::SignOut => self.client.sign_out(token, false).await,
+            Route::Revoke => self.client.revoke(token).await,
         }
     }
 
@@ -108,11 +120,16 @@ impl Genuine {
     async fn expect_refused(&self, token: &str) {
         let answer = self.present(token).await;
         match self.route {
-            Route::UserInfo => {
+            Route::UserInfo | Route::Sessions => {
                 answer.expect_error(401, "invalid_token");
                 assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
             }
-            Route::Refresh => answer.expect_error(400, "invalid_grant"),
+            Route::Refresh | Route::Token => answer.expect_error(400, "invalid_grant"),
+            Route::SignOut | Route::Revoke => {
+                assert!([200, 204].contains(&answer.status), "{answer:?}");
+                assert_eq!(self.client.refresh(&self.token).await.status, 200, "nothing was ended");
+                return;
+            }
         }
         assert_eq!(self.present(&self.token).await.status, 200);
     }
@@ -123,7 +140,9 @@ macro_rules! refused {
     ($($name:ident: |$it:ident| $token:expr;)+) => {$(
         #[tokio::test]
         async fn $name() {
-            for route in [Route::UserInfo, Route::Refresh] {
+            // A token that was good and has expired still ends its session.
+            let ends = !stringify!($name).starts_with("expired");
+            for route in ROUTES.into_iter().filter(|route| ends || !matches!(route, Route::SignOut | Route::Revoke)) {
                 let $it = Genuine::of(route).await;
                 let token: String = $token;
                 $it.expect_refused(&token).await;
@@ -134,9 +153,10 @@ macro_rules! refused {
 
 #[tokio::test]
 async fn signed_again_as_it_was_it_is_accepted() {
-    for route in [Route::UserInfo, Route::Refresh] {
+    for route in ROUTES {
         let it = Genuine::of(route).await;
-        assert_eq!(it.present(&it.signed(it.header(), it.claims())).await.status, 200);
+        let status = it.present(&it.signed(it.header(), it.claims())).await.status;
+        assert!([200, 204].contains(&status), "{status}");
     }
 }
 
@@ -192,7 +212,7 @@ refused! {
         it.signed_by(key, &it.header(), &it.claims())
     };
     signed_by_the_other_kinds_key: |it| {
-        let purpose = if it.route == Route::UserInfo { Purpose::Refresh } else { Purpose::Access };
+        let purpose = if it.purpose() == Purpose::Access { Purpose::Refresh } else { Purpose::Access };
         let key = it.keys.signing_key(purpose, Clock::system().now()).unwrap();
         let header = json!({"alg": key.algorithm().name(), "kid": key.kid(), "typ": it.header()["typ"]});
         it.signed_by(key, &header, &it.claims())

@@ -139,6 +139,9 @@ fn told(refusal: &Refusal, entry: &mut Entry) {
         | Refusal::NotFound
         | Refusal::MethodNotAllowed(_)
         | Refusal::PayloadTooLarge
+        | Refusal::UnsupportedGrantType
+        | Refusal::InvalidClient
+        | Refusal::InvalidScope
         | Refusal::UnsupportedMediaType(_) => entry.becomes(Event::InputRefused),
     };
 }

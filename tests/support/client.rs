@@ -128,9 +128,25 @@ impl Client {
 
     /// Ends the session of a token, as RFC 7009 has it.
     pub async fn revoke(&self, token: &str) -> Answer {
-        let form = format!("token={token}&token_type_hint=refresh_token");
-        let request = self.request("POST", "/revoke").header("content-type", "application/x-www-form-urlencoded");
-        self.send(request.body(form)).await
+        self.post_form("/revoke", &[("token", token), ("token_type_hint", "refresh_token")]).await
+    }
+
+    /// Refreshes as RFC 6749 has it, with what is sent besides the grant type.
+    pub async fn token(&self, members: &[(&str, &str)]) -> Answer {
+        self.post_form("/token", &[&[("grant_type", "refresh_token")], members].concat()).await
+    }
+
+    /// Posts a form.
+    pub async fn post_form(&self, path: &str, members: &[(&str, &str)]) -> Answer {
+        let encoded = |text: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            let bytes = text.bytes();
+            let encoded = bytes.map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
+            encoded.collect::<String>()
+        };
+        let form: Vec<_> = members.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(form.join("&"))).await
     }
 
     /// Calls a route of the user's sessions.

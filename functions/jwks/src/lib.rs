@@ -26,14 +26,17 @@ pub struct Jwks {
 }
 
 /// The members that RFC 8414 §2 and OpenID Connect Discovery 1.0 §3 share. There is no
-/// authorization endpoint, so no response type and no grant type is supported; both
-/// lists say so, because their absence would mean the contrary.
+/// authorization endpoint, so no response type is supported; the list says so, because
+/// its absence would mean the contrary.
 #[derive(Serialize)]
 struct Metadata<'a> {
     issuer: &'a str,
     jwks_uri: String,
     response_types_supported: [&'a str; 0],
-    grant_types_supported: [&'a str; 0],
+    grant_types_supported: [&'a str; 1],
+    token_endpoint: String,
+    /// Clients have no secret.
+    token_endpoint_auth_methods_supported: [&'a str; 1],
     /// RFC 7009, for clients that have no secret (RFC 8414 §2).
     revocation_endpoint: String,
     revocation_endpoint_auth_methods_supported: [&'a str; 1],
@@ -89,7 +92,9 @@ impl Jwks {
             issuer: &config.issuer,
             jwks_uri: format!("{}{KEY_SET}", config.issuer),
             response_types_supported: [],
-            grant_types_supported: [],
+            grant_types_supported: ["refresh_token"],
+            token_endpoint: format!("{}/token", config.issuer),
+            token_endpoint_auth_methods_supported: ["none"],
             revocation_endpoint: format!("{}/revoke", config.issuer),
             revocation_endpoint_auth_methods_supported: ["none"],
             scopes_supported: config.scope.as_deref().map(|scope| scope.split(' ').collect()),

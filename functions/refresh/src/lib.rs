@@ -1,16 +1,24 @@
-//! `POST /refresh`: a refresh token for the next pair, by the protocol of
-//! [`relatch::session`].
+//! `POST /refresh` and `POST /token`: a refresh token for the next pair, by the protocol of
+//! [`relatch::session`]. The second takes a form, as standard clients send it (RFC 6749 §6).
+//!
+//! Clients have no secret here, so that nobody is asked for one: an `Authorization` header is
+//! not looked at. Neither route reads cookies, and neither answers 401, on which clients
+//! refresh.
 
 use relatch::error::Error;
-use relatch::http::{Refusal, Request, Response, StatusCode, json};
+use relatch::http::{Members, Refusal, Request, Response, StatusCode, json};
 use relatch::lambda::{Context, Handler};
-use relatch::random;
 use relatch::session::{Death, Decision, EndedBy, Lifetime, Seen, Session, Window, decide};
 use relatch::store::{Rotation, Store};
 use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
 use relatch::token::{Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, TokenPair, verify_refresh};
 use relatch::user::User;
+use relatch::{Secret, random};
+
+const REFRESH: &str = "/refresh";
+/// RFC 6749 §3.2.
+const TOKEN: &str = "/token";
 
 /// How often an item that changed between the update and the read is asked again.
 const RACES: usize = 2;
@@ -47,8 +55,13 @@ impl Handler for Refresh {
     }
 
     async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        request.expect("POST", "/refresh")?;
-        let unverified = request.json()?.text("refresh_token", MAX_TOKEN_BYTES)?;
+        let unverified = if request.path() == TOKEN {
+            request.expect("POST", TOKEN)?;
+            self.read_grant(request.form()?)?
+        } else {
+            request.expect("POST", REFRESH)?;
+            request.json()?.text("refresh_token", MAX_TOKEN_BYTES)?
+        };
         let client_key = request.idempotency_key()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_refresh(unverified.expose(), keys, &self.issuance, now);
@@ -74,6 +87,27 @@ impl Handler for Refresh {
 }
 
 impl Refresh {
+    /// The refresh token of a request to the token endpoint. What it may say besides must
+    /// agree with this deployment, which has one client and one scope.
+    fn read_grant(&self, mut members: Members) -> Result<Secret, Refusal> {
+        let config = &self.context.config;
+        let grant_type = members.text("grant_type", MAX_TOKEN_BYTES)?;
+        if grant_type.expose() != "refresh_token" {
+            return Err(Refusal::UnsupportedGrantType);
+        }
+        let client_id = members.optional_text("client_id", MAX_TOKEN_BYTES)?;
+        if client_id.is_some_and(|client_id| client_id.expose() != config.client_id) {
+            return Err(Refusal::InvalidClient);
+        }
+        if let Some(scope) = members.optional_text("scope", MAX_TOKEN_BYTES)? {
+            let granted: Vec<&str> = config.scope.iter().flat_map(|scope| scope.split(' ')).collect();
+            if !scope.expose().split(' ').all(|word| granted.contains(&word)) {
+                return Err(Refusal::InvalidScope);
+            }
+        }
+        members.text("refresh_token", MAX_TOKEN_BYTES)
+    }
+
     /// Trades the token for the session's state that the answer is made of.
     async fn redeem(
         &self,

@@ -65,6 +65,14 @@ impl Members {
         }
     }
 
+    /// Takes out a member that is a string of at most `most` bytes, if it is there.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`].
+    pub fn optional_text(&mut self, name: &'static str, most: usize) -> Result<Option<Secret>, Refusal> {
+        if self.0.contains_key(name) { self.text(name, most).map(Some) } else { Ok(None) }
+    }
+
     /// Takes out a member that must be a string of at most `most` bytes.
     ///
     /// # Errors

@@ -6,6 +6,9 @@
 //! | `invalid_credentials` | 401, `WWW-Authenticate` | ours: the email or the password is wrong |
 //! | `invalid_grant` | 400 | RFC 6749 §5.2; final, a client drops its tokens |
 //! | `invalid_token` | 401, `WWW-Authenticate` | RFC 6750 §3.1; a client refreshes |
+//! | `unsupported_grant_type` | 400 | RFC 6749 §5.2 |
+//! | `invalid_client` | 400 | RFC 6749 §5.2; never 401, on which clients refresh |
+//! | `invalid_scope` | 400 | RFC 6749 §5.2 |
 //! | `not_found` | 404 | RFC 9110 §15.5.5 |
 //! | `method_not_allowed` | 405, `Allow` | RFC 9110 §15.5.6 |
 //! | `payload_too_large` | 413 | RFC 9110 §15.5.14 |
@@ -39,6 +42,12 @@ pub enum Refusal {
     PayloadTooLarge,
     /// The body is not declared as what the route takes, which is named.
     UnsupportedMediaType(&'static str),
+    /// The token endpoint trades refresh tokens only.
+    UnsupportedGrantType,
+    /// The request names another client than this deployment's.
+    InvalidClient,
+    /// The request asks for more than this deployment's scope.
+    InvalidScope,
     /// A guarded route was called without an access token.
     MissingToken,
     /// The form was right; see [`Error`].
@@ -89,6 +98,11 @@ impl Refusal {
                 "unsupported_media_type",
                 "this path takes another content type; see Accept-Post",
             ),
+            Self::UnsupportedGrantType => {
+                (StatusCode::BAD_REQUEST, "unsupported_grant_type", "the grant type here is refresh_token")
+            }
+            Self::InvalidClient => (StatusCode::BAD_REQUEST, "invalid_client", "there is no such client"),
+            Self::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope", "there is no such scope here"),
             Self::MissingToken => (StatusCode::UNAUTHORIZED, "invalid_token", "an access token is needed"),
             Self::Error(Error::InvalidCredentials) => {
                 (StatusCode::UNAUTHORIZED, "invalid_credentials", "the email or the password is wrong")
@@ -131,6 +145,9 @@ impl Refusal {
             Self::InvalidRequest(_)
             | Self::NotFound
             | Self::PayloadTooLarge
+            | Self::UnsupportedGrantType
+            | Self::InvalidClient
+            | Self::InvalidScope
             | Self::Error(Error::InvalidGrant | Error::Internal(_)) => return None,
         };
         Some((name, HeaderValue::from_static(value)))
