@@ -36,7 +36,7 @@ static ISSUANCE: LazyLock<Issuance> = LazyLock::new(|| {
             "TOKEN_ISSUER" => "https://auth.example.com",
             "TOKEN_AUDIENCE" => "https://api.example.com",
             "TOKEN_SCOPE" => "read write",
-            "KEYS_FILE" | "USERS_TABLE" | "SESSIONS_TABLE" => "x",
+            "KEYS_FILE" | "KEYS_TABLE" | "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" => "x",
             "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
             _ => return None,
         };
