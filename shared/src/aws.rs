@@ -75,7 +75,7 @@ impl Intercept for CountCalls {
 }
 
 /// Does the work of a request and tells how many calls to DynamoDB it took.
-pub(crate) async fn counting_calls<T>(work: impl Future<Output = T>) -> (T, u32) {
+pub async fn counting_calls<T>(work: impl Future<Output = T>) -> (T, u32) {
     CALLS.scope(Cell::new(0), async { (work.await, CALLS.with(Cell::get)) }).await
 }
 

@@ -52,10 +52,23 @@ pub struct Config {
     /// `TRUSTED_PROXY_HOPS`: how many proxies of the owner's stand before the API, and are
     /// the only way to it; their `X-Forwarded-For` says who calls. 0 believes no such header.
     pub trusted_hops: usize,
+    /// `AUTHORIZER_MODE`: whether the authorizer looks at the session.
+    pub authorizer_mode: AuthorizerMode,
+    /// `AUTHORIZER_SCOPE`: the scope that an access token needs for the guarded routes.
+    pub authorizer_scope: Option<String>,
     /// Where the keys are.
     pub key_source: KeySource,
     /// How AWS is reached.
     pub aws: Aws,
+}
+
+/// What the authorizer asks beside the access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorizerMode {
+    /// Nothing: the token says it all until it expires.
+    Stateless,
+    /// Whether its session is live: a sign-out ends access at once.
+    Checked,
 }
 
 /// Where a function reads its keys.
@@ -146,11 +159,13 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Every variable that is read.
-    pub const VARIABLES: [&str; 30] = [
+    pub const VARIABLES: [&str; 32] = [
         "ACCESS_KEYS_SECRET_ARN",
         "ACCESS_KEY_ALGORITHM",
         "ACCESS_TOKEN_TTL",
         "ATTEMPTS_TABLE",
+        "AUTHORIZER_MODE",
+        "AUTHORIZER_SCOPE",
         "AWS_ACCESS_KEY_ID",
         "AWS_DEFAULT_REGION",
         "AWS_ENDPOINT_URL",
@@ -218,10 +233,9 @@ impl Config {
             reader.finding("TOKEN_AUDIENCE", "must differ from the audience of refresh tokens");
         }
         let client_id = reader.checked_or("TOKEN_CLIENT_ID", "relatch", "visible ASCII", is_word);
-        let scope = reader.optional("TOKEN_SCOPE");
-        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
-            reader.finding("TOKEN_SCOPE", "must be scope tokens with one space between them (RFC 6749 §3.3)");
-        }
+        let scope = reader.scope("TOKEN_SCOPE");
+        let authorizer_scope = reader.scope("AUTHORIZER_SCOPE");
+        let authorizer_mode = reader.authorizer_mode();
         let access_key_algorithm = reader.access_key_algorithm();
         let access_token_ttl = reader.number("ACCESS_TOKEN_TTL", 900, 5, Self::MAX_ACCESS_TOKEN_TTL);
         let refresh_token_ttl = reader.number("REFRESH_TOKEN_TTL", 2_592_000, 60, Self::MAX_SESSION_AGE);
@@ -253,6 +267,8 @@ impl Config {
             attempts_table: reader.required("ATTEMPTS_TABLE"),
             keys_table: reader.required("KEYS_TABLE"),
             limits,
+            authorizer_mode,
+            authorizer_scope,
             trusted_hops: usize::try_from(trusted_hops).unwrap_or_default(),
             key_source: reader.key_source(),
             aws: reader.aws(),
@@ -316,6 +332,26 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             _ => {
                 self.finding(name, &format!("must be a whole number from {least} to {most}"));
                 default
+            }
+        }
+    }
+
+    fn scope(&mut self, name: &str) -> Option<String> {
+        let scope = self.optional(name);
+        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
+            self.finding(name, "must be scope tokens with one space between them (RFC 6749 §3.3)");
+        }
+        scope
+    }
+
+    fn authorizer_mode(&mut self) -> AuthorizerMode {
+        const NAME: &str = "AUTHORIZER_MODE";
+        match self.optional(NAME).as_deref() {
+            None | Some("stateless") => AuthorizerMode::Stateless,
+            Some("checked") => AuthorizerMode::Checked,
+            Some(_) => {
+                self.finding(NAME, "must be stateless or checked");
+                AuthorizerMode::Checked
             }
         }
     }

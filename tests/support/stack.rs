@@ -81,9 +81,15 @@ pub struct TestStack {
 impl TestStack {
     /// Starts a stack in memory with these settings.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_with(settings, str::to_owned).await
+    }
+
+    /// Starts one whose template is changed.
+    pub async fn start_with(settings: &[(&str, &str)], change: impl Fn(&str) -> String) -> Self {
         let clock = ManualClock::starting_now();
         let log = Captured::default();
-        let options = options(settings, clock.clock(), Log::to(log.clone()));
+        let mut options = options(settings, clock.clock(), Log::to(log.clone()));
+        options.template = change(&options.template);
         Self { stack: Stack::start(options).await.unwrap(), clock, log }
     }
 

@@ -30,6 +30,7 @@ CHECKS: list[Callable[[Stack], Iterator[str]]] = [
     checks.wildcards,
     checks.deadlines,
     checks.permissions,
+    checks.authorizers,
     checks.router,
     checks.builds,
     checks.secrets,

@@ -132,6 +132,19 @@ def deadlines(stack: Stack) -> Iterator[str]:
             yield f"{id}: TimeoutInMillis is {integration.get('TimeoutInMillis')}, not {INTEGRATION_TIMEOUT}"
 
 
+def authorizers(stack: Stack) -> Iterator[str]:
+    """An authorizer's answers are kept for one token on one route, for a minute, and not at all
+    where a sign-out must end access at once."""
+    for id, authorizer in stack.properties("AWS::ApiGatewayV2::Authorizer").items():
+        if authorizer["IdentitySource"] != ["$request.header.Authorization", "$context.routeKey"]:
+            yield f"{id}: its answers are taken for others'"
+        if authorizer["AuthorizerResultTtlInSeconds"] != {"Fn::If": ["IsChecked", 0, 60]}:
+            yield f"{id}: keeps its answers for too long"
+        simple = authorizer.get("EnableSimpleResponses"), authorizer.get("AuthorizerPayloadFormatVersion")
+        if simple != (True, "2.0"):
+            yield f"{id}: is not answered in the form that the function chooses for it"
+
+
 def function_of(stack: Stack, route: Json) -> str:
     """The function that a route's integration calls, empty if there is none."""
     integrations = stack.properties("AWS::ApiGatewayV2::Integration")
@@ -141,7 +154,7 @@ def function_of(stack: Stack, route: Json) -> str:
 
 
 def permissions(stack: Stack) -> Iterator[str]:
-    """The API may call a function for its own routes, Secrets Manager of this account the one that
+    """The API may call a function for its own routes and its authorizer, Secrets Manager of this account the one that
     rotates, and nobody may for anything else."""
     account = "${AWS::AccountId}"
     wanted: dict[tuple[str, ...], str] = {
@@ -153,6 +166,10 @@ def permissions(stack: Stack) -> Iterator[str]:
             yield f"{id}: leads to no function"
         stage = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:{text(route['ApiId'])}/*"
         wanted[(*INVOKE, function, f"{stage}/{route['RouteKey'].replace(' ', '')}")] = id
+    for id, authorizer in stack.properties("AWS::ApiGatewayV2::Authorizer").items():
+        source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:{text(authorizer['ApiId'])}"
+        function = named(text(authorizer["AuthorizerUri"]).split("/functions/")[1].removesuffix("/invocations"))
+        wanted[(*INVOKE, function, f"{source}/authorizers/${{{id}}}")] = id
     granted = {
         (
             text(item["Principal"]),

@@ -167,6 +167,26 @@ VARIANTS = [
     ),
     broken(
         checks.permissions,
+        "AuthorizerPermission: is for no route:",
+        put("Resources.AuthorizerPermission.Properties.SourceArn", ANY_ROUTE),
+    ),
+    broken(
+        checks.authorizers,
+        "Authorizer: its answers are taken for others'",
+        put("Resources.Authorizer.Properties.IdentitySource", ["$request.header.Authorization"]),
+    ),
+    broken(
+        checks.authorizers,
+        "Authorizer: keeps its answers for too long",
+        put("Resources.Authorizer.Properties.AuthorizerResultTtlInSeconds", 300),
+    ),
+    broken(
+        checks.authorizers,
+        "Authorizer: is not answered in the form",
+        drop("Resources.Authorizer.Properties.EnableSimpleResponses"),
+    ),
+    broken(
+        checks.permissions,
         "RotateKeysPermission: is for no route:",
         drop("Resources.RotateKeysPermission.Properties.SourceAccount"),
     ),

@@ -17,13 +17,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use relatch::time::Clock;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::chaos::{Chaos, Misfortune, SLOWNESS};
 use super::event::{Arrival, payload_v2};
+use super::guard::Guard;
 use super::invoke::Invoke;
 use super::template::Cors;
 
@@ -40,8 +41,21 @@ pub struct Gateway {
     server: JoinHandle<()>,
 }
 
+/// A route as it is served.
+#[derive(Clone)]
+pub struct Served {
+    /// The method, or `ANY`.
+    pub(super) method: String,
+    /// The path, or `$default`.
+    pub(super) path: String,
+    /// The function that answers.
+    pub(super) invoke: Invoke,
+    /// The authorizer in front of it.
+    pub(super) guard: Option<Arc<Guard>>,
+}
+
 struct Api {
-    routes: Vec<(String, String, Invoke)>,
+    routes: Vec<Served>,
     cors: Option<Cors>,
     chaos: Chaos,
     requests: AtomicU64,
@@ -49,14 +63,15 @@ struct Api {
 }
 
 impl Gateway {
-    /// Serves routes (method or `ANY`, path, function) on a listener.
+    /// Serves routes on a listener.
     pub fn start(
         listener: TcpListener,
-        routes: Vec<(String, String, Invoke)>,
+        routes: Vec<Served>,
         cors: Option<Cors>,
         chaos: Chaos,
+        clock: Clock,
     ) -> Self {
-        let api = Api { routes, cors, chaos, requests: AtomicU64::new(0), clock: Clock::system() };
+        let api = Api { routes, cors, chaos, requests: AtomicU64::new(0), clock };
         let app = Router::new().fallback(serve).with_state(Arc::new(api));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
@@ -130,7 +145,7 @@ impl Api {
         if header_bytes + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEADER_BYTES {
             return own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
         }
-        let Some(Chosen { key, parameters, invoke }) = self.route(&parts.method, parts.uri.path()) else {
+        let Some(Chosen { key, parameters, route }) = self.route(&parts.method, parts.uri.path()) else {
             return own(StatusCode::NOT_FOUND, "Not Found");
         };
         let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
@@ -138,8 +153,14 @@ impl Api {
         };
         let (route_key, source_ip, now) = (key.as_str(), peer.ip(), self.clock.now());
         let arrival = Arrival { route_key, parameters: &parameters, source_ip, request_id, now };
-        let event = payload_v2(parts, &body, &arrival);
-        match tokio::time::timeout(TIMEOUT, tokio::spawn(invoke(event))).await {
+        let mut event = payload_v2(parts, &body, &arrival);
+        if let Some(guard) = &route.guard {
+            match guard.admit(&event, now).await {
+                Ok(context) => event["requestContext"]["authorizer"] = json!({ "lambda": context }),
+                Err((status, message)) => return own(status, message),
+            }
+        }
+        match tokio::time::timeout(TIMEOUT, tokio::spawn((route.invoke)(event))).await {
             Err(_) => own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
             Ok(Ok(Ok(answer))) => proxy_response(answer)
                 .unwrap_or_else(|| own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
@@ -152,15 +173,14 @@ impl Api {
     /// else the default.
     fn route(&self, method: &Method, path: &str) -> Option<Chosen> {
         let serves = |declared: &str| declared == "ANY" || declared == method.as_str();
-        let candidates = self.routes.iter().filter_map(|(declared, route, invoke)| {
-            if route == "$default" {
-                let chosen =
-                    Chosen { key: route.clone(), parameters: BTreeMap::new(), invoke: Arc::clone(invoke) };
-                return Some((usize::MAX, chosen));
+        let candidates = self.routes.iter().filter_map(|route| {
+            if route.path == "$default" {
+                let (key, route) = (route.path.clone(), route.clone());
+                return Some((usize::MAX, Chosen { key, parameters: BTreeMap::new(), route }));
             }
-            let parameters = parameters(route, path).filter(|_| serves(declared))?;
-            let key = format!("{declared} {route}");
-            Some((parameters.len(), Chosen { key, parameters, invoke: Arc::clone(invoke) }))
+            let parameters = parameters(&route.path, path).filter(|_| serves(&route.method))?;
+            let key = format!("{} {}", route.method, route.path);
+            Some((parameters.len(), Chosen { key, parameters, route: route.clone() }))
         });
         candidates.min_by_key(|(variables, _)| *variables).map(|(_, chosen)| chosen)
     }
@@ -170,7 +190,7 @@ impl Api {
 struct Chosen {
     key: String,
     parameters: BTreeMap<String, String>,
-    invoke: Invoke,
+    route: Served,
 }
 
 /// The values that a route's variables have in a path; `None` when it is not its path.

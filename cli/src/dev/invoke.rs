@@ -24,8 +24,18 @@ pub(super) fn in_process(binary: &str, config: Config, clock: &Clock, log: &Log)
         sessions::Sessions::NAME => Some(handler::<sessions::Sessions>(config, clock, log)),
         jwks::Jwks::NAME => Some(handler::<jwks::Jwks>(config, clock, log)),
         userinfo::UserInfo::NAME => Some(handler::<userinfo::UserInfo>(config, clock, log)),
+        authorizer::NAME => Some(authorizer(config, clock, log)),
         _ => None,
     }
+}
+
+/// The authorizer, whose errors are answers as well.
+fn authorizer(config: Config, clock: &Clock, log: &Log) -> Invoke {
+    let function = Arc::new(authorizer::Authorizer::new(Ok(config), clock.clone(), log.clone()));
+    Arc::new(move |event| {
+        let function = Arc::clone(&function);
+        Box::pin(async move { function.answer(&event.to_string()).await.map_err(|error| error.to_string()) })
+    })
 }
 
 /// A function that is handed the events that Lambda would hand it.
@@ -52,11 +62,18 @@ pub(super) fn at(url: &str) -> Invoke {
         Box::pin(async move {
             let _turn = turn.lock().await;
             let answer = request.send().await.map_err(|error| error.to_string())?;
-            if !answer.status().is_success() || answer.headers().contains_key(FUNCTION_ERROR) {
-                return Err(format!("the function failed: {}", answer.status()));
-            }
+            let (status, is_error) = (answer.status(), answer.headers().contains_key(FUNCTION_ERROR));
             let payload = answer.bytes().await.map_err(|error| error.to_string())?;
-            serde_json::from_slice(&payload).map_err(|error| error.to_string())
+            let payload: Result<Value, _> = serde_json::from_slice(&payload);
+            // An emulator says it by the payload alone.
+            let message = payload.as_ref().ok().and_then(|payload| payload.get("errorMessage"));
+            if let Some(message) = message.and_then(Value::as_str) {
+                return Err(message.to_owned());
+            }
+            if !status.is_success() || is_error {
+                return Err(format!("the function failed: {status}"));
+            }
+            payload.map_err(|error| error.to_string())
         })
     })
 }

@@ -8,6 +8,7 @@ pub(crate) mod environment;
 mod event;
 mod events;
 pub mod gateway;
+mod guard;
 pub mod invoke;
 mod keys;
 mod stack;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use relatch::config::Place;
 use relatch::telemetry::Log;
@@ -14,9 +14,10 @@ use tokio::net::TcpListener;
 
 use super::chaos::Chaos;
 use super::engine::{Engine, Storage};
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Served};
+use super::guard::Guard;
 use super::invoke::{self, Invoke};
-use super::template::Template;
+use super::template::{Route, Template};
 use super::{demo, keys};
 
 /// What a local stack is made of.
@@ -101,7 +102,13 @@ impl Stack {
             .map_err(|error| StackError::Engine(error.to_string()))?;
         match Self::with_engine(&options, &template, &engine).await {
             Ok((environment, store, routes)) => {
-                let gateway = Gateway::start(gateway_listener, routes, template.cors.clone(), options.chaos);
+                let gateway = Gateway::start(
+                    gateway_listener,
+                    routes,
+                    template.cors.clone(),
+                    options.chaos,
+                    options.clock.clone(),
+                );
                 Ok(Self { gateway, engine, url, environment, store })
             }
             Err(error) => {
@@ -115,7 +122,7 @@ impl Stack {
         options: &StackOptions,
         template: &Template,
         engine: &Engine,
-    ) -> Result<(BTreeMap<String, String>, Store, Vec<(String, String, Invoke)>), StackError> {
+    ) -> Result<(BTreeMap<String, String>, Store, Vec<Served>), StackError> {
         engine.create_tables(&template.tables).map_err(|error| StackError::Engine(error.to_string()))?;
         if let Some(name) = options.overrides.keys().find(|name| !Config::VARIABLES.contains(&name.as_str())) {
             return Err(StackError::Config(format!("--set {name}: no function has this variable")));
@@ -148,17 +155,44 @@ impl Stack {
         let Some(config) = first else {
             return Err(StackError::Template("it has no functions".to_owned()));
         };
-        let routes = template.routes.iter().filter_map(|route| {
-            let invoke = functions.get(route.function.as_str())?;
-            Some((route.method.clone(), route.path.clone(), Arc::clone(invoke)))
-        });
+        let guards: BTreeMap<&str, Arc<Guard>> = template
+            .authorizers
+            .iter()
+            .filter_map(|authorizer| {
+                let guard = Guard {
+                    invoke: Arc::clone(functions.get(authorizer.function.as_str())?),
+                    identity_sources: authorizer.identity_sources.clone(),
+                    ttl: authorizer.ttl,
+                    kept: Mutex::default(),
+                };
+                Some((authorizer.logical_id.as_str(), Arc::new(guard)))
+            })
+            .collect();
+        let served = |route: &Route| {
+            let guard = match &route.authorizer {
+                Some(id) => Some(guards.get(id.as_str()).ok_or_else(|| {
+                    StackError::Template(format!("{} {}: there is no authorizer {id}", route.method, route.path))
+                })?),
+                None => None,
+            };
+            let invoke = functions.get(route.function.as_str()).ok_or_else(|| {
+                StackError::Template(format!("{} {}: there is no function", route.method, route.path))
+            })?;
+            Ok(Served {
+                method: route.method.clone(),
+                path: route.path.clone(),
+                invoke: Arc::clone(invoke),
+                guard: guard.cloned(),
+            })
+        };
+        let routes = template.routes.iter().map(served).collect::<Result<Vec<_>, StackError>>()?;
         let store = Store::new(&config);
         if options.demo {
             demo::ensure(&store, config.bcrypt_cost, options.clock.now())
                 .await
                 .map_err(|error| StackError::Demo(error.to_string()))?;
         }
-        Ok((everything, store, routes.collect()))
+        Ok((everything, store, routes))
     }
 
     /// The API's URL.

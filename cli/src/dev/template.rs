@@ -20,11 +20,13 @@ use intrinsic::Scope;
 pub struct Template {
     /// The DynamoDB tables.
     pub tables: Vec<Table>,
-    /// The functions that a route calls. What AWS itself calls, such as a rotation of keys,
+    /// The functions that a route or its authorizer calls. What AWS itself calls, such as a rotation of keys,
     /// nobody calls here.
     pub functions: Vec<Function>,
     /// The routes of the HTTP API.
     pub routes: Vec<Route>,
+    /// The authorizers that these routes have.
+    pub authorizers: Vec<Authorizer>,
     /// The CORS configuration of the HTTP API, if it has one.
     pub cors: Option<Cors>,
 }
@@ -63,6 +65,21 @@ pub struct Route {
     pub path: String,
     /// The logical id of the function that answers.
     pub function: String,
+    /// The logical id of the authorizer in front of it.
+    pub authorizer: Option<String>,
+}
+
+/// A Lambda authorizer of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    /// The logical id.
+    pub logical_id: String,
+    /// The logical id of the function that is asked.
+    pub function: String,
+    /// Where a request says who calls.
+    pub identity_sources: Vec<String>,
+    /// How long an answer is kept, in seconds.
+    pub ttl: i64,
 }
 
 /// What `CorsConfiguration` of an HTTP API says.
@@ -142,15 +159,23 @@ impl Template {
         let routes: Vec<Route> = of_type("AWS::ApiGatewayV2::Route")
             .map(|(id, resource)| route(&scope, resources, id, resource))
             .collect::<Result<_, _>>()?;
+        let authorizers: Vec<Authorizer> = of_type("AWS::ApiGatewayV2::Authorizer")
+            .filter(|(id, _)| routes.iter().any(|route| route.authorizer.as_ref() == Some(*id)))
+            .map(|(id, resource)| authorizer(&scope, id, resource))
+            .collect::<Result<_, _>>()?;
+        let is_called = |id: &str| {
+            routes.iter().any(|route| route.function == id) || authorizers.iter().any(|it| it.function == id)
+        };
         Ok(Self {
             tables: of_type("AWS::DynamoDB::Table")
                 .map(|(id, resource)| table(&scope, id, resource))
                 .collect::<Result<_, _>>()?,
             functions: of_type("AWS::Serverless::Function")
-                .filter(|(id, _)| routes.iter().any(|route| route.function == **id))
+                .filter(|(id, _)| is_called(id))
                 .map(|(id, resource)| function(&scope, globals, id, resource))
                 .collect::<Result<_, _>>()?,
             routes,
+            authorizers,
             cors: of_type("AWS::ApiGatewayV2::Api").find_map(|(id, resource)| cors(&scope, id, resource)),
         })
     }
@@ -241,7 +266,25 @@ fn route(
     let here = place(integration_id, "Properties.IntegrationUri");
     let function = scope.function(uri, &here)?;
     let (method, path) = key.split_once(' ').unwrap_or(("ANY", &key));
-    Ok(Route { method: method.to_owned(), path: path.to_owned(), function })
+    let authorizer = match resource.pointer("/Properties/AuthorizerId") {
+        Some(_) => Some(text("Properties.AuthorizerId")?),
+        None => None,
+    };
+    Ok(Route { method: method.to_owned(), path: path.to_owned(), function, authorizer })
+}
+
+fn authorizer(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Authorizer, TemplateError> {
+    let here = |name: &str| place(id, name);
+    let uri = property(id, resource, "Properties.AuthorizerUri")?;
+    let function = scope.function(uri, &here("Properties.AuthorizerUri"))?;
+    let sources = property(id, resource, "Properties.IdentitySource")?.as_array();
+    let sources = sources.and_then(|sources| sources.iter().map(|it| it.as_str().map(str::to_owned)).collect());
+    let identity_sources =
+        sources.ok_or_else(|| TemplateError::Property { place: here("Properties.IdentitySource") })?;
+    let name = "Properties.AuthorizerResultTtlInSeconds";
+    let ttl = scope.text(property(id, resource, name)?, &here(name))?;
+    let ttl = ttl.and_then(|ttl| ttl.parse().ok()).ok_or_else(|| TemplateError::Property { place: here(name) })?;
+    Ok(Authorizer { logical_id: id.to_owned(), function, identity_sources, ttl })
 }
 
 /// The CORS configuration. The template leaves it out by a condition when no origin is

@@ -104,6 +104,13 @@ fn access_keys_are_of_an_algorithm_with_a_public_half() {
 }
 
 #[test]
+fn the_authorizer_has_two_modes() {
+    assert_eq!(read(&[]).unwrap().authorizer_mode, AuthorizerMode::Stateless);
+    assert_eq!(read(&[("AUTHORIZER_MODE", "checked")]).unwrap().authorizer_mode, AuthorizerMode::Checked);
+    assert_eq!(findings(&[("AUTHORIZER_MODE", "Checked"), ("AUTHORIZER_SCOPE", "a  b")]).len(), 2);
+}
+
+#[test]
 fn each_number_has_its_bounds() {
     for (name, least, most) in [
         ("ACCESS_TOKEN_TTL", 5, 86_400),

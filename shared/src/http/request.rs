@@ -37,6 +37,20 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request of which nothing but this `Authorization` header is known.
+    pub fn of_authorization(header: &str) -> Self {
+        Self {
+            version: Version::V1,
+            method: String::new(),
+            path: String::new(),
+            headers: BTreeMap::from([("authorization".to_owned(), header.to_owned())]),
+            body: String::new(),
+            is_base64: false,
+            source_ip: String::new(),
+            id: String::new(),
+        }
+    }
+
     /// The path of the route, such as `/signin`.
     pub fn path(&self) -> &str {
         &self.path

@@ -22,6 +22,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::aws;
 use crate::config::Config;
 
+pub use crate::aws::counting_calls;
 pub use attempts::Counted;
 pub use published::PublishedKey;
 pub use sessions::Rotation;

@@ -98,6 +98,8 @@ events! {
     AccessGranted = "access_granted", Info, Uncounted;
     /// It was called without one.
     AccessRefused = "access_refused", Info, Counted;
+    /// A good access token had not the scope.
+    AccessDenied = "access_denied", Info, Uncounted;
     /// The public keys or the metadata were read.
     MetadataServed = "metadata_served", Info, Uncounted;
     /// The form of a request was wrong.
@@ -146,6 +148,7 @@ impl Event {
             | Self::RefreshInvalid
             | Self::SignoutNothing
             | Self::AccessRefused
+            | Self::AccessDenied
             | Self::MetadataServed
             | Self::InputRefused
             | Self::StoreTrouble

@@ -141,6 +141,18 @@ impl Issuance {
         }
     }
 
+    /// What is needed to verify access tokens, and nothing to issue any.
+    pub(super) fn to_verify(issuer: &str, audience: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            refresh_audience: String::new(),
+            client_id: String::new(),
+            scope: None,
+            access_token_ttl: 0,
+        }
+    }
+
     /// The claims of a new access token for a session.
     ///
     /// `random` gives the `jti` (16 bytes) and shortens the token's life by up to a

@@ -17,6 +17,7 @@ mod rotation;
 mod sign;
 mod stored;
 mod subject;
+mod verifier;
 mod verify;
 
 pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims};
@@ -29,6 +30,7 @@ pub use rotation::{ACCESS_LEAD, OTHER_LEAD, last_needed, rotated};
 pub use sign::{Claims, sign};
 pub use stored::{KeyInfo, StoredKeys};
 pub use subject::Subject;
+pub use verifier::AccessTokenVerifier;
 pub use verify::{
     MAX_TOKEN_BYTES, MaybeExpired, TokenError, Verified, verify_access, verify_refresh, verify_refresh_to_end,
 };

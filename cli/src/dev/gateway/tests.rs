@@ -26,9 +26,29 @@ async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
         ("GET", "/nonsense", nonsense),
     ]
     .map(|(method, path, invoke)| (method.to_owned(), path.to_owned(), invoke));
+    let guarded = guarded(Arc::clone(&routes[0].2));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (Gateway::start(listener, routes.into(), cors, Chaos::default()), address)
+    let routes = routes.map(|(method, path, invoke)| Served { method, path, invoke, guard: None });
+    let routes = routes.into_iter().chain([guarded]).collect();
+    (Gateway::start(listener, routes, cors, Chaos::default(), Clock::system()), address)
+}
+
+/// A route behind an authorizer that lets everybody through.
+fn guarded(invoke: Invoke) -> Served {
+    let invoke_guard: Invoke = Arc::new(|question| {
+        Box::pin(async move {
+            let context = json!({"sub": "ada", "asked": question["type"], "source": question["identitySource"]});
+            Ok(json!({"isAuthorized": true, "context": context}))
+        })
+    });
+    let guard = Guard {
+        invoke: invoke_guard,
+        identity_sources: vec!["$request.header.Authorization".to_owned()],
+        ttl: 0,
+        kept: std::sync::Mutex::default(),
+    };
+    Served { method: "GET".to_owned(), path: "/guarded".to_owned(), invoke, guard: Some(Arc::new(guard)) }
 }
 
 /// Sends raw HTTP and reads the whole answer.
@@ -161,5 +181,17 @@ async fn cors_is_for_the_listed_origins_only() {
         answer.contains("access-control-expose-headers: retry-after") && answer.contains("vary: origin"),
         "{answer}"
     );
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_guarded_route_gets_what_the_authorizer_says_of_the_caller() {
+    let (gateway, address) = gateway(None).await;
+    let answer = send(address, "GET /guarded", "authorization: Bearer x\r\n", "").await;
+    for part in ["\"lambda\":{", "\"sub\":\"ada\"", "\"asked\":\"REQUEST\"", "\"source\":[\"Bearer x\"]"] {
+        assert!(answer.contains(part), "{part} in {answer}");
+    }
+    let answer = send(address, "GET /guarded", "", "").await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("{\"message\":\"Unauthorized\"}"), "{answer}");
     gateway.stop().await;
 }

@@ -72,7 +72,12 @@ fn it_finds_what_the_local_stack_needs() {
     let template = Template::parse(TEMPLATE, URL).unwrap();
     assert_eq!(
         template.routes,
-        [Route { method: "POST".to_owned(), path: "/signin".to_owned(), function: "SignIn".to_owned() }]
+        [Route {
+            method: "POST".to_owned(),
+            path: "/signin".to_owned(),
+            function: "SignIn".to_owned(),
+            authorizer: None
+        }]
     );
     assert_eq!(template.tables[0].name, "Users");
     assert_eq!(template.tables[0].ttl_attribute.as_deref(), Some("ttl"));

@@ -1,0 +1,8 @@
+//! The Lambda function: start-up only.
+
+use authorizer::RuntimeError;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), RuntimeError> {
+    authorizer::run().await
+}
