@@ -156,7 +156,11 @@ impl Api {
         let mut event = payload_v2(parts, &body, &arrival);
         if let Some(guard) = &route.guard {
             match guard.admit(&event, now).await {
-                Ok(context) => event["requestContext"]["authorizer"] = json!({ "lambda": context }),
+                Ok(context) => {
+                    if let Some(members) = event.pointer_mut("/requestContext").and_then(Value::as_object_mut) {
+                        members.insert("authorizer".to_owned(), json!({ "lambda": context }));
+                    }
+                }
                 Err((status, message)) => return own(status, message),
             }
         }

@@ -87,7 +87,7 @@ fn identity(source: &str, event: &Value) -> Option<String> {
         "$context.routeKey" => event["routeKey"].as_str(),
         _ => {
             let name = source.strip_prefix("$request.header.")?;
-            event["headers"][name.to_ascii_lowercase()].as_str()
+            event.get("headers")?.get(name.to_ascii_lowercase())?.as_str()
         }
     };
     value.filter(|value| !value.is_empty()).map(str::to_owned)
