@@ -64,9 +64,6 @@ impl Algorithm {
     }
 }
 
-/// The `use` of a key that signs or verifies (RFC 7517 §4.2).
-pub(super) const SIGNATURES: &str = "sig";
-
 /// A private JWK as a key file or a secret holds it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct PrivateJwk {
@@ -74,9 +71,6 @@ pub(super) struct PrivateJwk {
     pub(super) kid: String,
     pub(super) alg: Algorithm,
     pub(super) nbf: NumericDate,
-    /// RFC 7517 §4.2; absent in keys of our own making.
-    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
-    pub(super) usage: Option<String>,
     #[serde(flatten)]
     pub(super) material: Material,
 }
@@ -182,9 +176,6 @@ impl PublicKey {
 
     /// The key that verifies; `None` when its members are not those of its algorithm.
     pub(super) fn decoding_key(&self) -> Option<DecodingKey> {
-        if self.usage != SIGNATURES {
-            return None;
-        }
         match (self.alg, &self.material) {
             (Algorithm::RS256, PublicMaterial::Rsa { n, e }) => DecodingKey::from_rsa_components(n, e).ok(),
             (Algorithm::ES256, PublicMaterial::EC { crv, x, y }) if crv == "P-256" => {
@@ -226,5 +217,5 @@ pub(super) fn public_half(jwk: &PrivateJwk) -> Option<PublicKey> {
         Material::Okp { crv, x, .. } => PublicMaterial::Okp { crv: crv.clone(), x: x.clone() },
         Material::Octets { .. } => return None,
     };
-    Some(PublicKey { kid: jwk.kid.clone(), alg: jwk.alg, usage: SIGNATURES.to_owned(), material })
+    Some(PublicKey { kid: jwk.kid.clone(), alg: jwk.alg, usage: "sig".to_owned(), material })
 }

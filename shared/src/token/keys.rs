@@ -17,9 +17,7 @@ use pkcs1::der::{Encode as _, asn1::UintRef};
 use zeroize::Zeroize;
 
 use super::claims::NumericDate;
-use super::jwk::{
-    Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, SIGNATURES, public_half,
-};
+use super::jwk::{Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, public_half};
 use crate::encoding;
 use crate::time::Timestamp;
 
@@ -210,9 +208,6 @@ pub(super) fn is_key_id(kid: &str) -> bool {
 }
 
 fn load(jwk: &PrivateJwk) -> Option<Key> {
-    if jwk.usage.as_deref().is_some_and(|usage| usage != SIGNATURES) {
-        return None;
-    }
     let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
         (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) if is_number(n) && is_number(e) => {
             let der = rsa_private_key_der(&jwk.material)?;
