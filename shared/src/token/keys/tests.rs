@@ -99,6 +99,27 @@ fn a_key_is_of_its_purpose_and_algorithm_only() {
 }
 
 #[test]
+fn a_key_that_others_use_for_something_else_does_not_sign() {
+    for set in [symmetric(), access(Algorithm::RS256), access(Algorithm::ES256), access(Algorithm::EdDSA)] {
+        for (member, other) in [
+            ("use", json!("enc")),
+            ("use", json!("")),
+            ("key_ops", json!(["encrypt", "decrypt"])),
+            ("key_ops", json!(["verify"])),
+            ("key_ops", json!(["sign, verify"])),
+            ("key_ops", json!([])),
+        ] {
+            expect_unusable(changed(set.clone(), &[(member, other)]));
+        }
+        assert!(changed(set, &[("use", json!("sig")), ("key_ops", json!(["verify", "sign"]))]).is_ok());
+    }
+    for (member, no_form) in [("use", json!(["sig"])), ("key_ops", json!("sign"))] {
+        let result = changed(symmetric(), &[(member, no_form)]);
+        assert_eq!(result.unwrap_err(), KeySetError::Malformed, "{member}");
+    }
+}
+
+#[test]
 fn a_key_id_has_a_form_and_is_there_once_for_a_purpose() {
     for kid in ["", "a b", "../x", "ä", &"k".repeat(65)] {
         assert_eq!(changed(symmetric(), &[("kid", json!(kid))]).unwrap_err(), KeySetError::KeyId);
