@@ -59,8 +59,23 @@ pub(super) struct PrivateJwk {
     pub(super) kid: String,
     pub(super) alg: Algorithm,
     pub(super) nbf: NumericDate,
+    /// RFC 7517 §4.2. Our own keys have a purpose instead.
+    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
+    pub(super) usage: Option<String>,
+    /// RFC 7517 §4.3. The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_ops: Option<Vec<String>>,
     #[serde(flatten)]
     pub(super) material: Material,
+}
+
+impl PrivateJwk {
+    /// Whether nothing that it says of itself is against signing. A service that decrypts
+    /// with an RSA key can be made to sign with it (Bleichenbacher 1998).
+    pub(super) fn may_sign(&self) -> bool {
+        self.usage.as_ref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|name| name == "sign"))
+    }
 }
 
 /// The members of a private JWK that are the key itself (RFC 7518 §6, RFC 8037 §2).

@@ -176,6 +176,9 @@ pub(super) fn is_key_id(kid: &str) -> bool {
 }
 
 fn load(jwk: &PrivateJwk) -> Option<Key> {
+    if !jwk.may_sign() {
+        return None;
+    }
     let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
         (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) => {
             let der = rsa_private_key_der(&jwk.material)?;
