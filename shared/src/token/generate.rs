@@ -56,7 +56,7 @@ pub(super) fn generate_key(
     };
     // A letter first: on a command line a name that begins with a hyphen is a flag.
     let kid = format!("k{}", encoding::encode(random::bytes::<12>().map_err(|_| GenerateError)?));
-    Ok(PrivateJwk { purpose, kid, alg, nbf, material })
+    Ok(PrivateJwk { purpose, kid, alg, nbf, usage: None, key_ops: None, material })
 }
 
 fn octets() -> Result<Material, GenerateError> {

@@ -71,8 +71,23 @@ pub(super) struct PrivateJwk {
     pub(super) kid: String,
     pub(super) alg: Algorithm,
     pub(super) nbf: NumericDate,
+    /// RFC 7517 §4.2. Our own keys have a purpose instead.
+    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
+    pub(super) usage: Option<String>,
+    /// RFC 7517 §4.3. The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key_ops: Option<Vec<String>>,
     #[serde(flatten)]
     pub(super) material: Material,
+}
+
+impl PrivateJwk {
+    /// Whether nothing that it says of itself is against signing. A service that decrypts
+    /// with an RSA key can be made to sign with it (Bleichenbacher 1998).
+    pub(super) fn may_sign(&self) -> bool {
+        self.usage.as_ref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|name| name == "sign"))
+    }
 }
 
 /// The members of a private JWK that are the key itself (RFC 7518 §6, RFC 8037 §2).
@@ -176,6 +191,9 @@ impl PublicKey {
 
     /// The key that verifies; `None` when its members are not those of its algorithm.
     pub(super) fn decoding_key(&self) -> Option<DecodingKey> {
+        if self.usage != "sig" {
+            return None;
+        }
         match (self.alg, &self.material) {
             (Algorithm::RS256, PublicMaterial::Rsa { n, e }) => DecodingKey::from_rsa_components(n, e).ok(),
             (Algorithm::ES256, PublicMaterial::EC { crv, x, y }) if crv == "P-256" => {

@@ -208,11 +208,17 @@ pub(super) fn is_key_id(kid: &str) -> bool {
 }
 
 fn load(jwk: &PrivateJwk) -> Option<Key> {
+    if !jwk.may_sign() {
+        return None;
+    }
     let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
         (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) if is_number(n) && is_number(e) => {
             let der = rsa_private_key_der(&jwk.material)?;
             // 2048 bits at least, and a private half that belongs to the public one.
             RsaKeyPair::from_der(&der).ok()?;
+            if has_primes_of_roca(&encoding::decode(n)?) {
+                return None;
+            }
             (EncodingKey::from_rsa_der(&der), DecodingKey::from_rsa_components(n, e).ok()?, None)
         }
         (Purpose::Access, Algorithm::ES256, Material::EC { crv, x, y, d }) if crv == "P-256" => {
@@ -267,6 +273,22 @@ fn is_number(text: &str) -> bool {
 /// The 32 bytes of a coordinate (RFC 7518 §6.2.1.2).
 fn coordinate(text: &str) -> Option<Vec<u8>> {
     encoding::decode(text).filter(|bytes| bytes.len() == 32)
+}
+
+/// Whether an RSA modulus was made by Infineon's chips (ROCA, CVE-2017-15361), so that the
+/// private key can be computed from it: modulo each of these primes it is a power of 65537.
+/// So is one other modulus in 200 million.
+fn has_primes_of_roca(modulus: &[u8]) -> bool {
+    const PRIMES: [u32; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103,
+        107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+    PRIMES.iter().all(|prime| {
+        let residue = modulus.iter().fold(0, |residue, byte| (residue * 256 + u32::from(*byte)) % prime);
+        let powers = std::iter::successors(Some(1), |power| Some(power * (65537 % prime) % prime));
+        // From the order of the group on they repeat.
+        powers.take(*prime as usize).any(|power| power == residue)
+    })
 }
 
 /// The `RSAPrivateKey` (RFC 8017 §A.1.2) of a JWK's members.

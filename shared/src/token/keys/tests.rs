@@ -115,6 +115,57 @@ fn each_coordinate_of_a_point_has_its_own_32_bytes() {
 }
 
 #[test]
+fn an_rsa_key_without_random_primes_is_refused() {
+    // Both primes are a multiple of 2·3·5·…·167, plus a power of 65537 modulo that product.
+    let weak = [
+        (
+            "n",
+            json!(
+                "9QAMNmoVFoJua3cVTSLxGXqoYKcMA7Cd7CaMFf8A4YHOurVJw3GoVuFghourPRHE-_Gd3UAhN18uSV5rpOShoqMpZe_eGEYt12WAFvj8gns9GxwPvIQYYerwNUorOhvP3iS65m9eVpKT_xlr3miUnM6Pa2b2OrIoaYnj2qu64izzkYj0nhEhYPU-bverCWEr7-i66lEaXIhVJD43AlRo6IVA4OSNttN9wjXDBFR-30Efj64QzfCMEQS2lkswLsJ-UCcTjzJdHkeiAWgaO7aUyQTK6OC9wzfk0UWRekP1zUuqhF7VF5emu5TWCr5coevwIg9JwZoQqsfyhYhBzLaKsw"
+            ),
+        ),
+        ("e", json!("AQAB")),
+        (
+            "d",
+            json!(
+                "CZe04rSImtcEh8Sj2t9RXVQGH7Kqr8JMjKB9v6a6XBn_BCRw_OwIUU6Fvv7c94kok0zEh5MpOcfKQikmQdCJ25pT1p_rrDujM9nPiBa7nEhC_jq9Cv6JDdxrB0seIipQmzwI7VjS8sTOcqCGLrEdkH4t82CWp3muR2OUvk0XBh_01H2AtqYCKH3PZr6N9lc9ytZc7TIEMPRYcLYRHBa8-7QU5DEHStnd0CsaYjHd7ejQ2FYQQFun0QBjynJ4Xg43Coq0q9coxMZsGnL0kp_hZBoF5GM9LR1SC1tlYISivUaMciaKzr86JydyI-lGTDGocqf0JtCcAbwzYEwMJbCsMQ"
+            ),
+        ),
+        (
+            "p",
+            json!(
+                "9z8Hajqj9kw-LNtxghM0se4MR3NjPZ56XdmzVYan_d_yGNbPaZ7oP7O_xNfuFmxDKTGt_twI77i_kPNH0CmuZtruSGl74grcY5DhI2F--Wz0psgnpbHjZsq8iT0hsgrAFX_s5Lihw0sttwS0ykIV5HzFEgTwGWDjQ_34DMzx6U8"
+            ),
+        ),
+        (
+            "q",
+            json!(
+                "_aypU7ORAO4CTZSGsCe8uaZ1tyZsbU52YbxsxO83yMUG02kRZr_PPdp9uDUniv2Xuf5VaUxNWtUoIsKDZMGUFPzt2Q9h0XrbfjP2mbZ0qYc4coDI5oxkVtl_Lo69xkNQjF4i1Bu28iqbRP-18mcGEZmtTgIGd422ra6HlTMqZ10"
+            ),
+        ),
+        (
+            "dp",
+            json!(
+                "wX9odDC0hVuiBUUwjlYtlVrx7TFW57CRn8Vy3mpmKwAK3nmvFcAxjzlDyfAb-xx7a0_gFmdp7wKtmelruHQGc6S_e5hiRcOuO5X1PNVepCIrTiOzM7AGgjoEV3uqVUaokaruYQpGPysk-ekK_Ie_znP_X1zR82qqMloeuRXj9W0"
+            ),
+        ),
+        (
+            "dq",
+            json!(
+                "RboV-Pncm6LQYz62HultSKJmrOcU2p68j3TZePBAJyFxFN9GdzW140yRTfbeXagC8o7kL0NX5-W7WIKa1zEWYQZ84jMGMixQ9MmXuPyb6JVQgLjBgA2K7wxtlwCJTVvnYg3mCONtT_dCIp8fBfgnhOL27gBEgswjMG5OukYMG8k"
+            ),
+        ),
+        (
+            "qi",
+            json!(
+                "1XCfzhCjdTcUoeei430ChfiGuXwH8nb22CEZU7OcPPf07ZLRex8Hl7coee6_vibfLTRDqttdK2W_sTsLWx0sSiQ0ck0ucPGY4I3Mdf5wiZRECADBBgtC7o4SLzfgSDk8pgYQRTVkWt1WNBptr9WPhBD1e4Q_VOjunRl2Iya9yGI"
+            ),
+        ),
+    ];
+    expect_unusable(changed(access(Algorithm::RS256), &weak));
+}
+
+#[test]
 fn a_key_is_of_its_purpose_and_algorithm_only() {
     expect_unusable(changed(symmetric(), &[("purpose", json!("access"))]));
     expect_unusable(changed(access(Algorithm::ES256), &[("purpose", json!("refresh"))]));
@@ -124,6 +175,27 @@ fn a_key_is_of_its_purpose_and_algorithm_only() {
     expect_unusable(changed(access(Algorithm::EdDSA), &[("crv", json!("X25519"))]));
     for unknown in ["none", "PS256", "RS512", "HS384"] {
         assert_eq!(changed(symmetric(), &[("alg", json!(unknown))]).unwrap_err(), KeySetError::Malformed);
+    }
+}
+
+#[test]
+fn a_key_that_others_use_for_something_else_does_not_sign() {
+    for set in [symmetric(), access(Algorithm::RS256), access(Algorithm::ES256), access(Algorithm::EdDSA)] {
+        for (member, other) in [
+            ("use", json!("enc")),
+            ("use", json!("")),
+            ("key_ops", json!(["encrypt", "decrypt"])),
+            ("key_ops", json!(["verify"])),
+            ("key_ops", json!(["sign, verify"])),
+            ("key_ops", json!([])),
+        ] {
+            expect_unusable(changed(set.clone(), &[(member, other)]));
+        }
+        assert!(changed(set, &[("use", json!("sig")), ("key_ops", json!(["verify", "sign"]))]).is_ok());
+    }
+    for (member, no_form) in [("use", json!(["sig"])), ("key_ops", json!("sign"))] {
+        let result = changed(symmetric(), &[(member, no_form)]);
+        assert_eq!(result.unwrap_err(), KeySetError::Malformed, "{member}");
     }
 }
 
