@@ -182,7 +182,7 @@ fn verify(token: &str, keys: &KeySet) -> [TokenError; 3] {
         let value = match name {
             "TOKEN_ISSUER" => "https://auth.example.com",
             "TOKEN_AUDIENCE" => "https://api.example.com",
-            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_FILE" => "x",
+            "USERS_TABLE" | "SESSIONS_TABLE" | "ATTEMPTS_TABLE" | "KEYS_TABLE" | "KEYS_FILE" => "x",
             "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
             _ => return None,
         };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 use super::claims::NumericDate;
+use crate::encoding;
 
 /// What a key is for. A key of one purpose never serves another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,16 +196,35 @@ impl PublicKey {
             return None;
         }
         match (self.alg, &self.material) {
-            (Algorithm::RS256, PublicMaterial::Rsa { n, e }) => DecodingKey::from_rsa_components(n, e).ok(),
+            (Algorithm::RS256, PublicMaterial::Rsa { n, e }) => {
+                let modulus = number(n)?;
+                number(e).filter(|_| modulus.len() >= MIN_RSA_BYTES)?;
+                DecodingKey::from_rsa_components(n, e).ok()
+            }
             (Algorithm::ES256, PublicMaterial::EC { crv, x, y }) if crv == "P-256" => {
+                coordinate(x).and(coordinate(y))?;
                 DecodingKey::from_ec_components(x, y).ok()
             }
             (Algorithm::EdDSA, PublicMaterial::Okp { crv, x }) if crv == "Ed25519" => {
+                coordinate(x)?;
                 DecodingKey::from_ed_components(x).ok()
             }
             _ => None,
         }
     }
+}
+
+/// 2048 bits (RFC 7518 §3.3).
+const MIN_RSA_BYTES: usize = 256;
+
+/// A number without a zero in front (RFC 7518 §2), which verifiers would take in different ways.
+pub(super) fn number(text: &str) -> Option<Vec<u8>> {
+    encoding::decode(text).filter(|bytes| bytes.first().is_some_and(|first| *first != 0))
+}
+
+/// The 32 bytes of a coordinate (RFC 7518 §6.2.1.2, RFC 8037 §2).
+pub(super) fn coordinate(text: &str) -> Option<Vec<u8>> {
+    encoding::decode(text).filter(|bytes| bytes.len() == 32)
 }
 
 impl PublicKeySet {

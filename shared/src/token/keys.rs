@@ -17,7 +17,10 @@ use pkcs1::der::{Encode as _, asn1::UintRef};
 use zeroize::Zeroize;
 
 use super::claims::NumericDate;
-use super::jwk::{Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, public_half};
+use super::jwk::{
+    Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, coordinate, number,
+    public_half,
+};
 use crate::encoding;
 use crate::time::Timestamp;
 
@@ -212,7 +215,9 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
         return None;
     }
     let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
-        (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. }) if is_number(n) && is_number(e) => {
+        (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. })
+            if number(n).is_some() && number(e).is_some() =>
+        {
             let der = rsa_private_key_der(&jwk.material)?;
             // 2048 bits at least, and a private half that belongs to the public one.
             RsaKeyPair::from_der(&der).ok()?;
@@ -263,16 +268,6 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
         public: public_half(jwk),
         mac,
     })
-}
-
-/// A number without a zero in front (RFC 7518 §2), which verifiers would take in different ways.
-fn is_number(text: &str) -> bool {
-    encoding::decode(text).is_some_and(|bytes| bytes.first().is_some_and(|first| *first != 0))
-}
-
-/// The 32 bytes of a coordinate (RFC 7518 §6.2.1.2).
-fn coordinate(text: &str) -> Option<Vec<u8>> {
-    encoding::decode(text).filter(|bytes| bytes.len() == 32)
 }
 
 /// Whether an RSA modulus was made by Infineon's chips (ROCA, CVE-2017-15361), so that the

@@ -306,3 +306,46 @@ proptest::proptest! {
         let _ = changed(access(Algorithm::ES256), &[(&member, json!(value))]);
     }
 }
+
+#[test]
+fn a_public_set_verifies_and_signs_nothing() {
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+        let private = KeySet::parse(&access(algorithm).to_string()).unwrap();
+        let public = KeySet::from_public(private.public()).unwrap();
+        let now = Timestamp::from_seconds(i64::MAX / 1000);
+        let (signer, kid) = private.signing_key(Purpose::Access, now).map(|key| (key, key.kid())).unwrap();
+        let verifier = public.find(Purpose::Access, kid).unwrap();
+        let signature = signer.sign(b"input").unwrap();
+        assert!(verifier.has_signed(b"input", &signature) && !verifier.has_signed(b"other", &signature));
+        assert_eq!(verifier.sign(b"input"), None);
+        assert!(public.signing_key(Purpose::Access, now).is_none());
+        assert_eq!(public.public(), private.public());
+    }
+}
+
+#[test]
+fn a_public_set_that_cannot_be_used_is_refused() {
+    let good =
+        serde_json::to_value(KeySet::parse(&access(Algorithm::ES256).to_string()).unwrap().public()).unwrap();
+    let read = |set: Value| {
+        let set: Option<PublicKeySet> = serde_json::from_value(set).ok();
+        set.is_some_and(|set| KeySet::from_public(set).is_ok())
+    };
+    assert!(read(good.clone()));
+    for (member, value) in [
+        ("use", json!("enc")),
+        ("alg", json!("RS256")),
+        ("alg", json!("HS256")),
+        ("crv", json!("P-384")),
+        ("kid", json!("../x")),
+        ("x", json!("AAAA")),
+        ("y", json!(encoding::encode([1; 33]))),
+        ("kty", json!("oct")),
+    ] {
+        let mut set = good.clone();
+        set["keys"][0][member] = value.clone();
+        assert!(!read(set), "{member} {value}");
+    }
+    let twice = json!({"keys": [good["keys"][0], good["keys"][0]]});
+    assert!(!read(twice) && !read(json!({"keys": []})));
+}

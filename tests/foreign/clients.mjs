@@ -1,0 +1,132 @@
+// Proves that standard OAuth clients which other people wrote refresh and revoke at Relatch
+// unchanged, by what its metadata says.
+//
+//     npm ci && node clients.mjs http://127.0.0.1:3000
+//
+// - oauth4webapi: each request and each answer by itself, held against its RFC
+// - openid-client: the same as an application uses it
+//
+// Relatch has no authorization endpoint: the first refresh token comes from its own sign-in.
+
+import * as oauth from "oauth4webapi";
+import * as openid from "openid-client";
+
+const url = process.argv[2]?.replace(/\/$/, "");
+if (!url) {
+  console.error("usage: node clients.mjs URL");
+  process.exit(2);
+}
+const setting = (name, fallback) => process.env[name] || fallback;
+const email = setting("RELATCH_EMAIL", "demo@example.com");
+const password = setting("RELATCH_PASSWORD", "correct horse battery staple");
+const audience = setting("RELATCH_AUDIENCE", "relatch-api");
+const clientId = setting("RELATCH_CLIENT_ID", "relatch");
+// Only a loopback address may do without TLS.
+const isLocal = new URL(url).hostname === "127.0.0.1";
+
+async function signIn() {
+  const response = await fetch(`${url}/signin`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email, password }),
+  });
+  if (!response.ok) throw new Error(`sign-in: ${response.status}`);
+  return response.json();
+}
+
+// ---------------------------------------------------------------- the clients
+
+// Each discovers Relatch by one of its documents, and then knows three things to do.
+
+async function withOauth4webapi(algorithm) {
+  const options = { algorithm, [oauth.allowInsecureRequests]: isLocal };
+  const issuer = new URL(url);
+  const found = await oauth.discoveryRequest(issuer, options);
+  const server = await oauth.processDiscoveryResponse(issuer, found);
+  const client = { client_id: clientId };
+  return {
+    async refresh(token) {
+      const answer = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, options);
+      return oauth.processRefreshTokenResponse(server, client, answer);
+    },
+    async revoke(token) {
+      const answer = await oauth.revocationRequest(server, client, oauth.None(), token, options);
+      return oauth.processRevocationResponse(answer);
+    },
+    async verify(token) {
+      const request = new Request(`${url}/`, { headers: { authorization: `Bearer ${token}` } });
+      return oauth.validateJwtAccessToken(server, request, audience, options);
+    },
+  };
+}
+
+async function withOpenidClient(algorithm) {
+  const options = { algorithm, execute: isLocal ? [openid.allowInsecureRequests] : [] };
+  const config = await openid.discovery(new URL(url), clientId, undefined, openid.None(), options);
+  return {
+    refresh: (token) => openid.refreshTokenGrant(config, token),
+    revoke: (token) => openid.tokenRevocation(config, token),
+  };
+}
+
+// ---------------------------------------------------------------- the checks
+
+const count = { passed: 0, failed: 0 };
+
+async function check(name, work) {
+  try {
+    await work();
+    count.passed += 1;
+    console.log(`ok     ${name}`);
+  } catch (error) {
+    count.failed += 1;
+    console.log(`FAILED ${name}: ${error.code ?? ""} ${error.message}`);
+  }
+}
+
+function expect(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+async function refusedAs(code, promise) {
+  try {
+    await promise;
+  } catch (error) {
+    expect(error.error === code, `refused as ${error.error ?? error.message}, not as ${code}`);
+    return;
+  }
+  throw new Error("it was accepted");
+}
+
+for (const [name, discover] of [
+  ["oauth4webapi", withOauth4webapi],
+  ["openid-client", withOpenidClient],
+]) {
+  for (const algorithm of ["oidc", "oauth2"]) {
+    const client = await discover(algorithm);
+    const of = `${name} (${algorithm})`;
+    const first = await signIn();
+    let next;
+    await check(`${of} refreshes`, async () => {
+      next = await client.refresh(first.refresh_token);
+      expect(next.refresh_token !== first.refresh_token, "the same refresh token");
+      expect(next.token_type === "bearer" && next.expires_in > 0, "not a token response");
+    });
+    await check(`${of} repeats a refresh whose answer was lost`, async () => {
+      const again = await client.refresh(first.refresh_token);
+      expect(again.refresh_token === next.refresh_token, "another successor");
+    });
+    if (client.verify) {
+      await check(`${of} takes the access token by RFC 9068`, async () => {
+        const claims = await client.verify(next.access_token);
+        expect(claims.client_id === clientId && claims.iss === url, "other claims");
+      });
+    }
+    await check(`${of} revokes`, () => client.revoke(next.refresh_token));
+    await check(`${of} revokes again`, () => client.revoke(next.refresh_token));
+    await check(`${of} hears that the session has ended`, () =>
+      refusedAs("invalid_grant", client.refresh(next.refresh_token)));
+  }
+}
+console.log(`${count.passed} passed, ${count.failed} failed`);
+process.exitCode = count.failed === 0 ? 0 : 1;
