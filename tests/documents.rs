@@ -1,6 +1,7 @@
 //! What the documents name is there: tests, files, variables, events.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use relatch::Config;
@@ -99,4 +100,24 @@ fn operations_md_explains_every_event() {
     for event in Event::ALL {
         assert_eq!(counted.contains(&format!("`{}`", event.name())), event.is_counted(), "{event:?}");
     }
+}
+
+/// The routes of the template and those that openapi.yaml describes are the same.
+#[test]
+fn openapi_yaml_describes_every_route() {
+    let template = read(&root().join("template.yaml"));
+    let declared: BTreeSet<String> =
+        between(&template, "RouteKey: ", "\n").into_iter().map(str::to_owned).collect();
+    let document = read(&root().join("docs/openapi.yaml"));
+    let paths = document.split("\npaths:\n").nth(1).unwrap().split("\ncomponents:").next().unwrap();
+    let (mut described, mut path) = (BTreeSet::new(), "");
+    for line in paths.lines() {
+        let name = line.trim().trim_end_matches(':');
+        if line.starts_with("  /") {
+            path = name;
+        } else if ["    get:", "    post:", "    delete:", "    put:"].contains(&line) {
+            described.insert(format!("{} {path}", name.to_uppercase()));
+        }
+    }
+    assert_eq!(described, declared);
 }
