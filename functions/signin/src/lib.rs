@@ -196,6 +196,10 @@ impl SignIn {
     /// Makes a right password that is turned down cost what a wrong one does.
     async fn top_up(&self, stored: &PasswordHash) -> Result<(), Error> {
         let (from, to) = (stored.cost(), self.context.config.bcrypt_cost);
+        if from == to {
+            // Not even the way to another thread and back: that takes a moment as well.
+            return Ok(());
+        }
         beside(move || password::top_up(from, to)).await
     }
 
