@@ -1,5 +1,7 @@
 //! A client that shows everything of an answer.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::HeaderMap;
@@ -16,6 +18,8 @@ pub struct Client {
     pub email: String,
     /// Their password.
     pub password: String,
+    /// Whether a JSON post that is answered 429 is sent again after its `Retry-After`.
+    is_patient: bool,
 }
 
 /// An answer, whole.
@@ -72,7 +76,14 @@ impl Client {
             url: url.trim_end_matches('/').to_owned(),
             email: email.to_owned(),
             password: password.to_owned(),
+            is_patient: false,
         }
+    }
+
+    /// A client that waits when it is told to: for tests that share a user with tests that
+    /// guess his password.
+    pub fn patient(self) -> Self {
+        Self { is_patient: true, ..self }
     }
 
     /// A request of any form.
@@ -92,7 +103,15 @@ impl Client {
 
     /// Posts a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request("POST", path).json(body)).await
+        loop {
+            let answer = self.send(self.request("POST", path).json(body)).await;
+            if !self.is_patient || answer.status != 429 {
+                return answer;
+            }
+            let seconds = answer.header("retry-after").parse().unwrap();
+            assert!(seconds <= 60, "{answer:?}");
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
     }
 
     /// Gets a path.

@@ -282,12 +282,12 @@ pub fn deployment() -> Client {
     let email = variable("RELATCH_EMAIL").unwrap_or_else(|| demo::EMAIL.to_owned());
     let password = variable("RELATCH_PASSWORD").unwrap_or_else(|| demo::PASSWORD.to_owned());
     let url = variable("RELATCH_URL").unwrap_or_else(|| shared_stack().to_owned());
-    Client::new(&url, &email, &password)
+    Client::new(&url, &email, &password).patient()
 }
 
 /// A client of the one local stack that all tests of this process share.
 pub fn local_deployment() -> Client {
-    Client::new(shared_stack(), demo::EMAIL, demo::PASSWORD)
+    Client::new(shared_stack(), demo::EMAIL, demo::PASSWORD).patient()
 }
 
 /// The shared stack lives in a thread of its own, because each test's runtime ends with it.

@@ -1,0 +1,42 @@
+// Proves that a verifier with the key set in its cache takes tokens across a change of keys:
+// those of the old key still, and those of the new one as soon as there are any.
+//
+//     node rollover.mjs http://127.0.0.1:3000 FILE
+//
+// Says "first" when it has verified a token of the first key, and goes on when FILE is there:
+// by then another key signs.
+
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as jose from "jose";
+
+const [url, file] = process.argv.slice(2);
+const setting = (name, fallback) => process.env[name] || fallback;
+const email = setting("RELATCH_EMAIL", "demo@example.com");
+const password = setting("RELATCH_PASSWORD", "correct horse battery staple");
+const audience = setting("RELATCH_AUDIENCE", "relatch-api");
+
+const body = JSON.stringify({ email, password });
+const headers = { "content-type": "application/json" };
+
+async function accessToken() {
+  const response = await fetch(`${url}/signin`, { method: "POST", headers, body });
+  if (!response.ok) throw new Error(`sign-in: ${response.status}`);
+  return (await response.json()).access_token;
+}
+
+// One for the whole time, as a server has it. It asks for newer keys when it meets an unknown
+// one, but by itself not before half a minute has passed.
+const keySet = jose.createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`), { cooldownDuration: 0 });
+const verify = (token) => jose.jwtVerify(token, keySet, { issuer: url, audience, typ: "at+jwt" });
+const kid = (token) => jose.decodeProtectedHeader(token).kid;
+
+const first = await accessToken();
+await verify(first);
+console.log("first");
+while (!existsSync(file)) await sleep(50);
+const second = await accessToken();
+if (kid(first) === kid(second)) throw new Error("the same key signs");
+await verify(second);
+await verify(first);
+console.log(`jose took tokens of ${kid(first)} and of ${kid(second)}`);
