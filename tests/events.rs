@@ -1,13 +1,14 @@
 //! The sample events of `events/`, each with the answer that `events/expected.json` names.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use authorizer::AuthorizerError;
 use relatch::lambda::Handler;
 use relatch_tests::TestStack;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -40,8 +41,21 @@ async fn answer(stack: &TestStack, function: &str, event: &str) -> Value {
         "sessions" => answer_of::<sessions::Sessions>(stack, event).await,
         "jwks" => answer_of::<jwks::Jwks>(stack, event).await,
         "userinfo" => answer_of::<userinfo::UserInfo>(stack, event).await,
+        "authorizer" => as_client_sees(stack.authorizer(&[]).answer(event).await),
         other => panic!("there is no function {other}"),
     }
+}
+
+/// What API Gateway makes of an authorizer's answer.
+fn as_client_sees(answer: Result<Value, AuthorizerError>) -> Value {
+    let status = match answer {
+        Ok(answer) if answer["isAuthorized"] == true => 200,
+        Ok(answer) if answer["policyDocument"]["Statement"][0]["Effect"] == "Allow" => 200,
+        Ok(_) => 403,
+        Err(AuthorizerError::Unauthorized) => 401,
+        Err(AuthorizerError::Failed) => 500,
+    };
+    json!({"statusCode": status, "body": "{}"})
 }
 
 /// The event with tokens of a session of its own in the place of its placeholders.

@@ -2,9 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use authorizer::{Authorizer, AuthorizerError};
-use relatch::config::{Config, Place};
 use relatch::token::{AccessTokenVerifier, TokenError};
-use relatch_tests::{Client, Fault, FaultyDatabase, ItemKey, TestStack, log_to};
+use relatch_tests::{Client, Fault, FaultyDatabase, ItemKey, TestStack};
 use serde_json::{Value, json};
 
 /// A stack whose `/userinfo` stands for a route of the owner's: the authorizer is in front.
@@ -162,11 +161,8 @@ impl Asked {
     async fn start(mode: &str) -> Self {
         let stack = TestStack::start(&[]).await;
         let database = FaultyDatabase::start(stack.stack().dynamodb_url()).await;
-        let mut environment = stack.stack().environment().clone();
-        environment.insert("AUTHORIZER_MODE".to_owned(), mode.to_owned());
-        environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), database.url().to_owned());
-        let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned());
-        let authorizer = Authorizer::new(config, stack.clock.clock(), log_to(&stack));
+        let settings = [("AUTHORIZER_MODE", mode), ("AWS_ENDPOINT_URL_DYNAMODB", database.url())];
+        let authorizer = stack.authorizer(&settings);
         let token = stack.client().sign_in().await.access_token();
         Self { stack, database, authorizer, token }
     }

@@ -44,17 +44,29 @@ def with_tokens(event: str, urls: dict[str, str]) -> str:
     return event
 
 
+def status_of(answer: Json) -> int | None:
+    """The status that the client gets; of an authorizer's answer, what API Gateway makes of it."""
+    if answer.get("errorMessage") == "Unauthorized":
+        return 401
+    if "policyDocument" in answer:
+        effects = {statement["Effect"] for statement in answer["policyDocument"]["Statement"]}
+        return 200 if effects == {"Allow"} else 403
+    if "isAuthorized" in answer:
+        return 200 if answer["isAuthorized"] is True else 403
+    return answer.get("statusCode")
+
+
 def wrong_answer(expected: Json, answer: Json) -> str:
     """What is not as expected; empty when nothing is."""
     wanted = {"status": expected["status"], "error": expected.get("error")}
     body = json.loads(answer.get("body") or "{}")
-    found = {"status": answer.get("statusCode"), "error": body.get("error")}
+    found = {"status": status_of(answer), "error": body.get("error")}
     return "" if found == wanted else f"{found}, not {wanted}: {answer}"
 
 
 def wrong_error(answer: Json) -> str:
     """What is wrong with the error that an event of another service ends with."""
-    return "" if {"errorType", "errorMessage"} <= answer.keys() and "statusCode" not in answer else f"{answer}"
+    return "" if {"errorType", "errorMessage"} <= answer.keys() and status_of(answer) is None else f"{answer}"
 
 
 def main(urls: dict[str, str]) -> int:

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
+use authorizer::Authorizer;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use relatch::Email;
-use relatch::config::{Config, Deadlines, Place};
+use relatch::config::{Config, ConfigError, Deadlines, Place};
 use relatch::lambda::{Function, Handler};
 use relatch::password::{NewPassword, PasswordHash};
 use relatch::store::{Added, NewUser};
@@ -115,14 +116,22 @@ impl TestStack {
 
     /// The same, with other deadlines of its calls to AWS.
     pub fn function_with<H: Handler>(&self, settings: &[(&str, &str)], deadlines: Deadlines) -> Function<H> {
-        let mut environment = self.stack.environment().clone();
-        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned());
-        let config = config.map(|mut config| {
+        let config = self.config(settings).map(|mut config| {
             config.aws.deadlines = deadlines;
             config
         });
         Function::new(config, self.clock.clock(), Log::to(self.log.clone()))
+    }
+
+    /// The authorizer, as Lambda would run it, with some variables of its own.
+    pub fn authorizer(&self, settings: &[(&str, &str)]) -> Authorizer {
+        Authorizer::new(self.config(settings), self.clock.clock(), Log::to(self.log.clone()))
+    }
+
+    fn config(&self, settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let mut environment = self.stack.environment().clone();
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Config::from_lookup(Place::Local, |name| environment.get(name).cloned())
     }
 
     /// An item as it is in its table.
