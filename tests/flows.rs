@@ -222,6 +222,26 @@ async fn tokens_are_not_read_from_the_query() {
 }
 
 #[tokio::test]
+async fn a_cookie_is_no_token() {
+    let client = deployment();
+    let token = client.sign_in().await;
+    let (access, refresh) = (token.access_token(), token.refresh_token());
+    let cookies = format!("access_token={access}; refresh_token={refresh}; token={refresh}");
+    let ask = async |method: &str, path: &str, body: &str, kind: &str| {
+        let request = client.request(method, path).header("cookie", &cookies).header("content-type", kind);
+        client.send(request.body(body.to_owned())).await
+    };
+    let form = "application/x-www-form-urlencoded";
+    ask("POST", "/token", "grant_type=refresh_token", form).await.expect_error(400, "invalid_request");
+    ask("POST", "/revoke", "token_type_hint=refresh_token", form).await.expect_error(400, "invalid_request");
+    for path in ["/refresh", "/signout"] {
+        ask("POST", path, "{}", "application/json").await.expect_error(400, "invalid_request");
+    }
+    ask("GET", "/userinfo", "", "text/plain").await.expect_error(401, "invalid_token");
+    assert_eq!(client.refresh(&refresh).await.json()["token_type"], "Bearer", "nothing was used up");
+}
+
+#[tokio::test]
 async fn the_key_set_is_public_and_verifies_the_access_token() {
     let client = deployment();
     let keys = client.get("/.well-known/jwks.json").await;
@@ -299,14 +319,20 @@ async fn the_token_endpoint_has_one_grant_one_client_and_one_scope() {
     let token = client.sign_in().await.refresh_token();
     let with = async |name: &str, value: &str| client.token(&[("refresh_token", &token), (name, value)]).await;
     client.post_form("/token", &[("refresh_token", &token)]).await.expect_error(400, "invalid_request");
-    for grant in ["password", "authorization_code", "client_credentials", "", "REFRESH_TOKEN"] {
+    client
+        .post_form("/token", &[("grant_type", ""), ("refresh_token", &token)])
+        .await
+        .expect_error(400, "invalid_request");
+    for grant in ["password", "authorization_code", "client_credentials", "REFRESH_TOKEN"] {
         let answer = client.post_form("/token", &[("grant_type", grant), ("refresh_token", &token)]).await;
         answer.expect_error(400, "unsupported_grant_type");
     }
     with("client_id", "somebody else").await.expect_error(400, "invalid_client");
     with("scope", "everything").await.expect_error(400, "invalid_scope");
     let id = claims(&client.sign_in().await.access_token())["client_id"].as_str().unwrap().to_owned();
-    assert_eq!(with("client_id", &id).await.status, 200);
+    for (name, value) in [("client_id", id.as_str()), ("client_id", ""), ("scope", ""), ("resource", "")] {
+        assert_eq!(with(name, value).await.status, 200, "{name}={value}: no value is left out");
+    }
     client
         .post("/token", &json!({"grant_type": "refresh_token"}))
         .await

@@ -245,11 +245,11 @@ async fn sign_out_and_revoke() {
     target.bodies(&Sent::to("POST", "/revoke"), |_| 415).await;
     let form = Sent::to("POST", "/revoke").with_header("content-type", "application/x-www-form-urlencoded");
     let long = format!("token={}", "x".repeat(4097));
-    for body in ["", "=", "&&&", "tokens=x", "token=x&token=y", "a=1&a=2&token=x", &long] {
+    for body in ["", "=", "&&&", "token=", "tokens=x", "token=x&token=y", "a=1&a=2&token=x", &long] {
         assert_eq!(target.status(&form.clone().with_body(body)).await, 400, "{body:.40}");
     }
     assert_eq!(target.status(&form.clone().with_body("x".repeat(8193))).await, 413);
-    for nonsense in ["token=", "token=%ff%fe", "token=%", "token=%00", "token=a.b.c&token_type_hint=x"] {
+    for nonsense in ["token=%ff%fe", "token=%", "token=%00", "token=a.b.c&token_type_hint=x"] {
         assert_eq!(target.status(&form.clone().with_body(nonsense)).await, 200, "{nonsense}: RFC 7009 §2.2");
     }
 }

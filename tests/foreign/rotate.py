@@ -38,7 +38,8 @@ def main() -> None:
                 step(invoke, event)
                 # Each step may come again.
                 step(invoke, event)
-            current = manager.get_secret_value(SecretId=secret)
+            # By its stage: moto has another idea of the default.
+            current = manager.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
             if current["VersionId"] != version:
                 sys.exit(f"{secret}: {current['VersionId']} is current, not {version}")
             keys = json.loads(current["SecretString"])["keys"]

@@ -95,8 +95,8 @@ impl Stack {
         let gateway_listener = listen(options.listen, "--listen").await?;
         let engine_listener = listen(options.dynamodb, "--dynamodb").await?;
         let url = url(gateway_listener.local_addr().unwrap_or(options.listen));
-        let template =
-            Template::parse(&options.template, &url).map_err(|error| StackError::Template(error.to_string()))?;
+        let template = Template::parse(&options.template, &url, &options.overrides)
+            .map_err(|error| StackError::Template(error.to_string()))?;
         keys::ensure(&options.keys_file, options.clock.now())?;
         let engine = Engine::start(&options.storage, engine_listener)
             .map_err(|error| StackError::Engine(error.to_string()))?;

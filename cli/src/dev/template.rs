@@ -139,12 +139,15 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 impl Template {
-    /// Reads a template. `api_url` stands in for the URL of its HTTP API.
+    /// Reads a template. `api_url` stands in for the URL of its HTTP API. A variable of
+    /// `settings` that the template takes from a parameter sets this parameter, so that what
+    /// else depends on it goes along.
     ///
     /// # Errors
     /// The first [`TemplateError`].
-    pub fn parse(text: &str, api_url: &str) -> Result<Self, TemplateError> {
-        let document = yaml::parse(text)?;
+    pub fn parse(text: &str, api_url: &str, settings: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
+        let mut document = yaml::parse(text)?;
+        set_parameters(&mut document, settings);
         let resources = document
             .get("Resources")
             .and_then(Value::as_object)
@@ -184,6 +187,22 @@ impl Template {
     /// the same tables.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.functions.iter().find_map(|function| function.environment.get(name)).map(String::as_str)
+    }
+}
+
+fn set_parameters(document: &mut Value, settings: &BTreeMap<String, String>) {
+    const VARIABLES: &str = "/Environment/Variables";
+    let functions = document.get("Resources").and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+    let functions = functions.filter_map(|resource| resource.get("Properties"));
+    let groups = document.pointer("/Globals/Function").into_iter().chain(functions);
+    let variables: Vec<&Value> = groups.filter_map(|group| group.pointer(VARIABLES)).collect();
+    let parameter_of = |name: &String| variables.iter().find_map(|it| it.get(name)?.get("Ref")?.as_str());
+    let values = settings.iter().filter_map(|(name, value)| Some((parameter_of(name)?.to_owned(), value.clone())));
+    for (name, value) in values.collect::<Vec<_>>() {
+        let parameter = document.get_mut("Parameters").and_then(|all| all.get_mut(name)?.as_object_mut());
+        if let Some(parameter) = parameter {
+            parameter.insert("Default".to_owned(), Value::String(value));
+        }
     }
 }
 
@@ -266,9 +285,13 @@ fn route(
     let here = place(integration_id, "Properties.IntegrationUri");
     let function = scope.function(uri, &here)?;
     let (method, path) = key.split_once(' ').unwrap_or(("ANY", &key));
-    let authorizer = match resource.pointer("/Properties/AuthorizerId") {
-        Some(_) => Some(text("Properties.AuthorizerId")?),
-        None => None,
+    // Nothing is served open here that the template means to guard, nor the other way round.
+    let kind = "Properties.AuthorizationType";
+    let authorization = if property(id, resource, kind).is_ok() { text(kind)? } else { "NONE".to_owned() };
+    let authorizer = match (authorization.as_str(), resource.pointer("/Properties/AuthorizerId")) {
+        ("NONE", None) => None,
+        ("CUSTOM", Some(_)) => Some(text("Properties.AuthorizerId")?),
+        _ => return Err(TemplateError::Property { place: place(id, kind) }),
     };
     Ok(Route { method: method.to_owned(), path: path.to_owned(), function, authorizer })
 }

@@ -1,5 +1,5 @@
-//! The members of a body: one JSON object or one form, each member once. Error texts name members and say what
-//! is wrong with them; they never repeat a value, which may be a password.
+//! The members of a body: one JSON object or one form, each member once. Error texts name
+//! members and say what is wrong with them; they never repeat a value, which may be a password.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,8 @@ use zeroize::Zeroize;
 use super::refusal::Refusal;
 use crate::secret::Secret;
 
-/// The members of a JSON object (RFC 8259 §4) or a form. Unknown ones are ignored by not being asked for.
+/// The members of a JSON object (RFC 8259 §4) or a form. Unknown ones are ignored by not being
+/// asked for.
 pub struct Members(BTreeMap<String, Value>);
 
 impl Members {
@@ -36,10 +37,11 @@ impl Members {
         })
     }
 
-    /// Reads a form, whose members are all text.
+    /// Reads a form, whose members are all text. One without a value counts as left out.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`], also for a member that is there twice (RFC 6749 §3.2).
+    /// [`Refusal::InvalidRequest`], also for a member that is there twice (RFC 6749 §3.2, as
+    /// the rule on empty ones).
     pub fn parse_form(body: &[u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
             return Err(Refusal::invalid_request("the body is empty"));
@@ -50,6 +52,7 @@ impl Members {
                 return Err(Refusal::invalid_request("the body has a member twice"));
             }
         }
+        members.0.retain(|_, value| value != "");
         Ok(members)
     }
 

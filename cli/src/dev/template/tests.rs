@@ -61,15 +61,19 @@ Resources:
 
 const URL: &str = "http://127.0.0.1:3000";
 
+fn parse(text: &str) -> Result<Template, TemplateError> {
+    Template::parse(text, URL, &BTreeMap::new())
+}
+
 fn error(from: &str, to: &str) -> String {
     let changed = TEMPLATE.replace(from, to);
     assert_ne!(changed, TEMPLATE, "{from}");
-    Template::parse(&changed, URL).unwrap_err().to_string()
+    parse(&changed).unwrap_err().to_string()
 }
 
 #[test]
 fn it_finds_what_the_local_stack_needs() {
-    let template = Template::parse(TEMPLATE, URL).unwrap();
+    let template = parse(TEMPLATE).unwrap();
     assert_eq!(
         template.routes,
         [Route {
@@ -102,7 +106,7 @@ fn it_finds_what_the_local_stack_needs() {
 fn a_condition_chooses_between_two_values() {
     let template = TEMPLATE
         .replace("Domain: {Type: String, Default: \"\"}", "Domain: {Type: String, Default: auth.example.com}");
-    let template = Template::parse(&template, URL).unwrap();
+    let template = parse(&template).unwrap();
     assert_eq!(template.variable("TOKEN_ISSUER"), Some("https://auth.example.com"));
 }
 
@@ -117,9 +121,39 @@ fn a_condition_that_cannot_be_evaluated_is_named() {
 }
 
 #[test]
+fn a_setting_sets_the_parameter_that_its_variable_is_taken_from() {
+    let settings = [("ACCESS_TOKEN_TTL", "60"), ("TOKEN_AUDIENCE", "set"), ("USERS_TABLE", "x"), ("ELSE", "y")];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let template = Template::parse(TEMPLATE, URL, &settings).unwrap();
+    assert_eq!(template.variable("ACCESS_TOKEN_TTL"), Some("60"));
+    assert_eq!(template.variable("OWN"), Some("set-${literal}"), "by the parameter, and in nothing else");
+    assert_eq!(template.variable("USERS_TABLE"), Some("Users"), "a table is no parameter");
+}
+
+#[test]
+fn a_route_that_cannot_be_guarded_here_is_not_served() {
+    let route = "{RouteKey: POST /signin, ";
+    for authorization in [
+        "AuthorizerId: !Ref Guard, ",
+        "AuthorizationType: NONE, AuthorizerId: !Ref Guard, ",
+        "AuthorizationType: CUSTOM, ",
+        "AuthorizationType: AWS_IAM, ",
+        "AuthorizationType: JWT, AuthorizerId: !Ref Guard, ",
+    ] {
+        let wrong = error(route, &format!("{route}{authorization}"));
+        assert_eq!(
+            wrong, "Route.Properties.AuthorizationType is missing or has the wrong form",
+            "{authorization}"
+        );
+    }
+    let open = TEMPLATE.replace(route, &format!("{route}AuthorizationType: NONE, "));
+    assert_eq!(parse(&open).unwrap().routes[0].authorizer, None);
+}
+
+#[test]
 fn no_origin_is_no_cors() {
     let template = TEMPLATE.replace("\"https://a.example, https://b.example\"", "\"\"");
-    assert_eq!(Template::parse(&template, URL).unwrap().cors, None);
+    assert_eq!(parse(&template).unwrap().cors, None);
 }
 
 #[test]
@@ -153,18 +187,15 @@ fn a_reference_without_a_value_is_named() {
 fn what_is_missing_is_named() {
     assert!(error("BuildProperties: {Binary: signin}", "X: y").contains("SignIn.Metadata.BuildProperties.Binary"));
     assert!(error("KeySchema: [{", "Other: [{").contains("Users.Properties.KeySchema"));
-    assert_eq!(
-        Template::parse("a: 1", URL).unwrap_err().to_string(),
-        "Resources is missing or has the wrong form"
-    );
-    assert!(Template::parse("a: [", URL).unwrap_err().to_string().starts_with("not valid YAML:"));
-    assert!(Template::parse("", URL).is_err());
+    assert_eq!(parse("a: 1").unwrap_err().to_string(), "Resources is missing or has the wrong form");
+    assert!(parse("a: [").unwrap_err().to_string().starts_with("not valid YAML:"));
+    assert!(parse("").is_err());
 }
 
 #[test]
 fn no_part_of_a_template_panics() {
     for end in (0..TEMPLATE.len()).filter(|end| TEMPLATE.is_char_boundary(*end)) {
-        let _ = Template::parse(&TEMPLATE[..end], URL);
-        let _ = Template::parse(&TEMPLATE[end..], URL);
+        let _ = parse(&TEMPLATE[..end]);
+        let _ = parse(&TEMPLATE[end..]);
     }
 }
