@@ -144,11 +144,10 @@ fn a_form_is_read_like_json_each_member_once() {
         event["body"] = json!(body);
         read(&event).form().and_then(|mut members| members.text("token", 3))
     };
-    for (body, token) in [("token=abc", "abc"), ("a=1&token=%C3%A4&b", "ä"), ("token=a+b", "a b"), ("token", "")]
-    {
+    for (body, token) in [("token=abc", "abc"), ("a=1&token=%C3%A4&b", "ä"), ("token=a+b", "a b")] {
         assert_eq!(form(body).ok().unwrap().expose(), token, "{body}");
     }
-    for body in ["", "x=1", "token=abcd", "token=a&token=b", "Token=a"] {
+    for body in ["", "x=1", "token", "token=", "token=abcd", "token=a&token=b", "token=a&token=", "Token=a"] {
         assert_eq!(code(form(body)), "invalid_request", "{body}");
     }
     assert_eq!(code(read(&payload_v2()).form()), "unsupported_media_type");
