@@ -114,9 +114,9 @@ async fn each_outcome_of_a_session_is_told_once() {
     it.expect(&answer, "refresh_revoked", &[("why", "gone")]);
     it.stack.clock.advance_seconds(31 * 86_400);
     let answer = client.refresh(&last.refresh_token()).await;
-    it.expect(&answer, "refresh_invalid", &[("why", "expired")]);
+    it.expect(&answer, "refresh_expired", &[("why", "expired")]);
     let answer = client.user_info(&access).await;
-    it.expect(&answer, "access_refused", &[("why", "expired")]);
+    it.expect(&answer, "access_expired", &[("why", "expired")]);
 }
 
 #[tokio::test]

@@ -130,8 +130,7 @@ fn told(refusal: &Refusal, entry: &mut Entry) {
             entry.becomes(Event::SigninThrottled).with("why", scope.name())
         }
         // Each way to come here has its own event, which the function has told.
-        Refusal::Error(Error::InvalidGrant) => entry,
-        Refusal::Error(Error::InvalidToken) => entry.becomes(Event::AccessRefused),
+        Refusal::Error(Error::InvalidGrant | Error::InvalidToken) => entry,
         Refusal::Error(Error::Unavailable(cause)) => entry.becomes(Event::Unavailable).with_cause(cause),
         Refusal::Error(Error::Internal(cause)) => entry.becomes(Event::Failed).with_cause(cause),
         Refusal::MissingToken => entry.becomes(Event::AccessRefused).with("why", "missing"),

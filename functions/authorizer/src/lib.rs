@@ -170,19 +170,19 @@ impl Settings {
         let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
         let token = match self.keys.verify(now, verify).await? {
             Ok(token) => token,
-            Err(why) => return Ok(refused(entry, &why.to_string())),
+            Err(why) => return Ok(refused(entry, Event::of_access_token(why), &why.to_string())),
         };
         entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());
         if self.config.authorizer_mode == AuthorizerMode::Checked {
             let (Ok(user_id), Some(session_id)) = (UserId::parse(&token.sub), token.session_id()) else {
-                return Ok(refused(entry, "bad_claims"));
+                return Ok(refused(entry, Event::AccessRefused, "bad_claims"));
             };
             let (session, user) =
                 tokio::join!(self.store.read_session(&user_id, &session_id), self.store.read_user(&user_id));
             let (session, user) = (session?, user?);
             let why = session.map_or(Some("gone"), |session| session.death(user.as_ref(), now).map(Death::name));
             if let Some(why) = why {
-                return Ok(refused(entry, why));
+                return Ok(refused(entry, Event::AccessRefused, why));
             }
         }
         let granted: Vec<&str> = token.scope.iter().flat_map(|scope| scope.split(' ')).collect();
@@ -204,8 +204,8 @@ fn allow(form: &Form, token: &AccessClaims) -> Value {
     })
 }
 
-fn refused(entry: &mut Entry, why: &str) -> Verdict {
-    entry.becomes(Event::AccessRefused).with("why", why);
+fn refused(entry: &mut Entry, event: Event, why: &str) -> Verdict {
+    entry.becomes(event).with("why", why);
     Verdict::Unauthorized
 }
 

@@ -66,7 +66,7 @@ impl Handler for Refresh {
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_refresh(unverified.expose(), keys, &self.issuance, now);
         let token = self.keys.verify(now, verify).await?.map_err(|why| {
-            entry.becomes(Event::RefreshInvalid).with("why", why.to_string());
+            entry.becomes(Event::of_refresh_token(why)).with("why", why.to_string());
             Error::InvalidGrant
         })?;
         let subject = Subject::of(&token, client_key.as_ref(), self.window, random::bytes()?);

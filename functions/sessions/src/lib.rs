@@ -121,12 +121,14 @@ impl Sessions {
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
         let token = self.keys.verify(now, verify).await?.map_err(|why| {
-            entry.with("why", why.to_string());
+            entry.becomes(Event::of_access_token(why)).with("why", why.to_string());
             Error::InvalidToken
         })?;
         entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());
-        let user_id = UserId::parse(&token.sub).map_err(|_| Error::InvalidToken)?;
-        let session_id = token.session_id().ok_or(Error::InvalidToken)?;
+        let (Ok(user_id), Some(session_id)) = (UserId::parse(&token.sub), token.session_id()) else {
+            entry.becomes(Event::AccessRefused).with("why", "bad_claims");
+            return Err(Error::InvalidToken.into());
+        };
         let (session, user) =
             tokio::join!(self.store.read_session(&user_id, &session_id), self.store.read_user(&user_id));
         let (session, user) = (session?, user?);
@@ -135,7 +137,7 @@ impl Sessions {
         match (session, user, why) {
             (Some(session), Some(user), None) => Ok((Caller { user, session }, now)),
             (_, _, why) => {
-                entry.with("why", why);
+                entry.becomes(Event::AccessRefused).with("why", why);
                 Err(Error::InvalidToken.into())
             }
         }

@@ -42,7 +42,7 @@ impl Handler for UserInfo {
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
         let token = self.keys.verify(now, verify).await?.map_err(|why| {
-            entry.with("why", why.to_string());
+            entry.becomes(Event::of_access_token(why)).with("why", why.to_string());
             Error::InvalidToken
         })?;
         entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());

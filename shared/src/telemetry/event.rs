@@ -3,6 +3,8 @@
 //! The names are in the style of OWASP's logging vocabulary: what it is about, then what
 //! became of it.
 
+use crate::token::TokenError;
+
 /// How much an event asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -41,6 +43,16 @@ macro_rules! events {
         }
 
         impl Event {
+    /// What an access token that is refused amounts to.
+    pub fn of_access_token(why: TokenError) -> Self {
+        if why == TokenError::Expired { Self::AccessExpired } else { Self::AccessRefused }
+    }
+
+    /// What a refresh token that is refused before its session is looked at amounts to.
+    pub fn of_refresh_token(why: TokenError) -> Self {
+        if why == TokenError::Expired { Self::RefreshExpired } else { Self::RefreshInvalid }
+    }
+
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
@@ -74,11 +86,11 @@ events! {
     RefreshReuse = "refresh_reuse", Warn, Counted;
     /// A token was newer than the table, and the session was ended.
     RefreshFuture = "refresh_future", Alarm, Counted;
-    /// The session had expired.
+    /// The session, or the token, had expired.
     RefreshExpired = "refresh_expired", Info, Uncounted;
     /// The session was ended before, or its user may not refresh.
     RefreshRevoked = "refresh_revoked", Info, Uncounted;
-    /// The token is none of ours, or not valid any more.
+    /// The token is none of ours.
     RefreshInvalid = "refresh_invalid", Info, Counted;
     /// A session was ended by its user.
     SignoutSession = "signout_session", Info, Uncounted;
@@ -96,7 +108,9 @@ events! {
     SessionsEnded = "sessions_ended", Info, Uncounted;
     /// A guarded route was called with a good access token.
     AccessGranted = "access_granted", Info, Uncounted;
-    /// It was called without one.
+    /// It was called with one that was good until it expired: every client's daily life.
+    AccessExpired = "access_expired", Info, Uncounted;
+    /// It was called without a good one.
     AccessRefused = "access_refused", Info, Counted;
     /// A good access token had not the scope.
     AccessDenied = "access_denied", Info, Uncounted;
@@ -147,6 +161,7 @@ impl Event {
             | Self::RefreshRevoked
             | Self::RefreshInvalid
             | Self::SignoutNothing
+            | Self::AccessExpired
             | Self::AccessRefused
             | Self::AccessDenied
             | Self::MetadataServed
