@@ -1,5 +1,5 @@
 //! Each way a token can be wrong, one named test each, through HTTP on every route that takes
-//! one: `/userinfo` and `/sessions` answer 401 `invalid_token`, so that a client refreshes;
+//! one: `/userinfo` and all of `/sessions` answer 401 `invalid_token`, so that a client refreshes;
 //! `/refresh` and `/token` answer 400 `invalid_grant`, so that it signs in again; `/signout`
 //! and `/revoke` answer as always, and end nothing. Which check refuses what is tested beside
 //! the code.
@@ -26,21 +26,31 @@ struct Genuine {
 enum Route {
     UserInfo,
     Sessions,
+    EndSession,
+    EndOthers,
     Refresh,
     Token,
     SignOut,
     Revoke,
 }
 
-const ROUTES: [Route; 6] =
-    [Route::UserInfo, Route::Sessions, Route::Refresh, Route::Token, Route::SignOut, Route::Revoke];
+const ROUTES: [Route; 8] = [
+    Route::UserInfo,
+    Route::Sessions,
+    Route::EndSession,
+    Route::EndOthers,
+    Route::Refresh,
+    Route::Token,
+    Route::SignOut,
+    Route::Revoke,
+];
 
 impl Genuine {
     async fn of(route: Route) -> Self {
         let client = local_deployment();
         let answer = client.sign_in().await;
         let token = match route {
-            Route::UserInfo | Route::Sessions => answer.access_token(),
+            Route::UserInfo | Route::Sessions | Route::EndSession | Route::EndOthers => answer.access_token(),
             Route::Refresh | Route::Token | Route::SignOut | Route::Revoke => answer.refresh_token(),
         };
         Self { route, keys: keys(), token, client }
@@ -48,7 +58,7 @@ impl Genuine {
 
     fn purpose(&self) -> Purpose {
         match self.route {
-            Route::UserInfo | Route::Sessions => Purpose::Access,
+            Route::UserInfo | Route::Sessions | Route::EndSession | Route::EndOthers => Purpose::Access,
             Route::Refresh | Route::Token | Route::SignOut | Route::Revoke => Purpose::Refresh,
         }
     }
@@ -109,6 +119,11 @@ impl Genuine {
         match self.route {
             Route::UserInfo => self.client.user_info(token).await,
             Route::Sessions => self.client.sessions("GET", "", token).await,
+            Route::EndSession => {
+                let sid = self.claims()["sid"].as_str().unwrap().to_owned();
+                self.client.sessions("DELETE", &format!("/{sid}"), token).await
+            }
+            Route::EndOthers => self.client.sessions("DELETE", "", token).await,
             Route::Refresh => self.client.refresh(token).await,
             Route::Token => self.client.token(&[("refresh_token", token)]).await,
             Route::SignOut => self.client.sign_out(token, false).await,
@@ -120,7 +135,7 @@ impl Genuine {
     async fn expect_refused(&self, token: &str) {
         let answer = self.present(token).await;
         match self.route {
-            Route::UserInfo | Route::Sessions => {
+            Route::UserInfo | Route::Sessions | Route::EndSession | Route::EndOthers => {
                 answer.expect_error(401, "invalid_token");
                 assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
             }
@@ -130,6 +145,10 @@ impl Genuine {
                 assert_eq!(self.client.refresh(&self.token).await.status, 200, "nothing was ended");
                 return;
             }
+        }
+        if matches!(self.route, Route::EndSession | Route::EndOthers) {
+            assert_eq!(self.client.sessions("GET", "", &self.token).await.status, 200, "nothing was ended");
+            return;
         }
         assert_eq!(self.present(&self.token).await.status, 200);
     }
@@ -153,7 +172,8 @@ macro_rules! refused {
 
 #[tokio::test]
 async fn signed_again_as_it_was_it_is_accepted() {
-    for route in ROUTES {
+    // Not on the one that would end the sessions of the tests beside this one.
+    for route in ROUTES.into_iter().filter(|route| *route != Route::EndOthers) {
         let it = Genuine::of(route).await;
         let status = it.present(&it.signed(it.header(), it.claims())).await.status;
         assert!([200, 204].contains(&status), "{status}");
