@@ -11,7 +11,7 @@ use crate::config::{Config, ConfigError};
 use crate::error::Error;
 use crate::http::{EventError, Payload, Refusal, Request, Response};
 use crate::telemetry::{Entry, Event, Log};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// What ends a function's process.
 pub type RuntimeError = lambda_runtime::Error;
@@ -55,44 +55,76 @@ pub trait Handler: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response, Refusal>> + Send;
 }
 
-/// A function with its settings read, or with what is wrong with them.
+/// What a function built of its settings, or what is wrong with them; its clock and its log.
 #[derive(Debug)]
-pub struct Function<H> {
-    handler: Result<H, ConfigError>,
-    trusted_hops: usize,
+pub struct Instance<T> {
+    built: Result<T, ConfigError>,
     clock: Clock,
     log: Log,
 }
 
-impl<H: Handler> Function<H> {
-    /// Builds the function. With wrong settings it is built as well: it says in its
-    /// log what is wrong, by name, and answers every request with 503.
-    pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
+impl<T> Instance<T> {
+    /// Builds a function. With wrong settings it is built as well: it says in its log what
+    /// is wrong, by name.
+    pub fn new(
+        name: &str,
+        config: Result<Config, ConfigError>,
+        clock: Clock,
+        log: Log,
+        build: impl FnOnce(Context) -> T,
+    ) -> Self {
         if let Err(error) = &config {
             let mut entry = Entry::new(Event::ConfigInvalid);
-            entry.with("function", H::NAME).with("findings", error.findings());
+            entry.with("function", name).with("findings", error.findings());
             log.write(clock.now(), &entry);
         }
+        let built = config.map(|config| build(Context { config, clock: clock.clone(), log: log.clone() }));
+        Self { built, clock, log }
+    }
+
+    /// What was built.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with wrong settings: whatever is asked has to wait.
+    pub fn built(&self) -> Result<&T, Error> {
+        self.built.as_ref().map_err(|_| Error::unavailable("config", "invalid; see the line config_invalid"))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Writes a line.
+    pub fn write(&self, now: Timestamp, entry: &Entry) {
+        self.log.write(now, entry);
+    }
+}
+
+/// A function that answers the requests of the API.
+#[derive(Debug)]
+pub struct Function<H> {
+    instance: Instance<H>,
+    trusted_hops: usize,
+}
+
+impl<H: Handler> Function<H> {
+    /// Builds the function. With wrong settings it answers every request with 503.
+    pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
         let trusted_hops = config.as_ref().map_or(0, |config| config.trusted_hops);
-        let handler = config.map(|config| H::new(Context { config, clock: clock.clone(), log: log.clone() }));
-        Self { handler, trusted_hops, clock, log }
+        Self { instance: Instance::new(H::NAME, config, clock, log, H::new), trusted_hops }
     }
 
     /// Loads keys and opens connections.
     pub async fn prepare(&self) {
-        if let Ok(handler) = &self.handler {
+        if let Ok(handler) = self.instance.built() {
             handler.prepare().await;
         }
     }
 
     async fn decide(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        match &self.handler {
-            // On the heap: with the SDK's in it, it is tens of kilobytes that would be moved about.
-            Ok(handler) => tokio::time::timeout(DEADLINE, Box::pin(handler.handle(request, entry)))
-                .await
-                .unwrap_or_else(|_| Err(Error::unavailable("the answer", "took too long").into())),
-            Err(_) => Err(Error::unavailable("config", "invalid; see the line config_invalid").into()),
-        }
+        let work = self.instance.built()?.handle(request, entry);
+        in_time(work).await.unwrap_or_else(|late| Err(late.into()))
     }
 
     /// Answers an event and writes one line about it.
@@ -100,7 +132,7 @@ impl<H: Handler> Function<H> {
     /// # Errors
     /// [`EventError`] when the event is not one of API Gateway's.
     pub async fn answer(&self, event: &str) -> Result<Payload, EventError> {
-        let started = self.clock.now();
+        let started = self.instance.now();
         let request = Request::from_event(event)?;
         let mut entry = Entry::new(H::GRANTED);
         let (result, calls) = aws::counting_calls(self.decide(&request, &mut entry)).await;
@@ -108,7 +140,7 @@ impl<H: Handler> Function<H> {
         if let Err(refusal) = &result {
             told(refusal, &mut entry);
         }
-        let finished = self.clock.now();
+        let finished = self.instance.now();
         entry
             .with("function", H::NAME)
             .with("request_id", request.id())
@@ -116,9 +148,20 @@ impl<H: Handler> Function<H> {
             .with("status", response.status().as_u16())
             .with("ms", finished.millis_since(started))
             .with("store_calls", calls);
-        self.log.write(finished, &entry);
+        self.instance.write(finished, &entry);
         Ok(request.answer(response))
     }
+}
+
+/// What comes of the work, if it comes in time.
+///
+/// # Errors
+/// [`Error::Unavailable`] after the longest time that an answer may take.
+pub fn in_time<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Error>> {
+    // On the heap before anything waits for it: with the SDK's in it, it is tens of kilobytes
+    // that would be moved about.
+    let work = tokio::time::timeout(DEADLINE, Box::pin(work));
+    async { work.await.map_err(|_| Error::unavailable("the answer", "took too long")) }
 }
 
 /// What happened when a request was refused, where the function has not said it.
@@ -131,8 +174,7 @@ fn told(refusal: &Refusal, entry: &mut Entry) {
         }
         // Each way to come here has its own event, which the function has told.
         Refusal::Error(Error::InvalidGrant | Error::InvalidToken) => entry,
-        Refusal::Error(Error::Unavailable(cause)) => entry.becomes(Event::Unavailable).with_cause(cause),
-        Refusal::Error(Error::Internal(cause)) => entry.becomes(Event::Failed).with_cause(cause),
+        Refusal::Error(error @ (Error::Unavailable(_) | Error::Internal(_))) => entry.fails(error),
         Refusal::MissingToken => entry.becomes(Event::AccessRefused).with("why", "missing"),
         Refusal::InvalidRequest(_)
         | Refusal::NotFound

@@ -24,6 +24,7 @@
 //! pure: the time and random values are arguments. HTTP is known in [`http`] only,
 //! DynamoDB in [`store`] only, the environment in [`config`] only.
 
+pub mod access;
 mod address;
 pub mod attempts;
 mod aws;

@@ -14,32 +14,24 @@
 mod event;
 
 use std::fmt;
-use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
+use relatch::access::{AccessTokens, live_session};
 use relatch::config::{AuthorizerMode, Config, ConfigError};
-use relatch::error::{Cause, Error};
+use relatch::error::Error;
 use relatch::http::Request;
-use relatch::session::Death;
+use relatch::lambda::{Context, Instance, RuntimeError, in_time};
 use relatch::store::{Store, counting_calls};
 use relatch::telemetry::{Entry, Event, Log};
 use relatch::time::Clock;
-use relatch::token::{AccessClaims, Issuance, KeyRing, Verified, verify_access};
-use relatch::user::UserId;
-use relatch::{Secret, lambda};
+use relatch::token::{AccessClaims, scope_covers};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use event::{Caller, Form, Question};
 
-/// What ends the function's process.
-pub type RuntimeError = lambda_runtime::Error;
-
 /// The function's name in the log, and its binary's.
 pub const NAME: &str = "authorizer";
-
-/// API Gateway waits for an authorizer no longer than ten seconds.
-const DEADLINE: Duration = Duration::from_secs(9);
 
 /// Why there is no answer. Its text is what API Gateway sees.
 #[derive(Debug)]
@@ -63,52 +55,28 @@ impl std::error::Error for AuthorizerError {}
 
 /// The function.
 #[derive(Debug)]
-pub struct Authorizer {
-    settings: Result<Settings, ConfigError>,
-    clock: Clock,
-    log: Log,
-}
+pub struct Authorizer(Instance<Settings>);
 
 #[derive(Debug)]
 struct Settings {
     config: Config,
-    issuance: Issuance,
-    keys: KeyRing,
+    tokens: AccessTokens,
     store: Store,
-}
-
-/// What comes of a token.
-enum Verdict {
-    Allowed(Verified<AccessClaims>),
-    Denied(Verified<AccessClaims>),
-    Unauthorized,
 }
 
 impl Authorizer {
     /// Builds the function; with wrong settings it answers with an error.
     pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
-        if let Err(error) = &config {
-            let mut entry = Entry::new(Event::ConfigInvalid);
-            entry.with("function", NAME).with("findings", error.findings());
-            log.write(clock.now(), &entry);
-        }
-        let settings = config.map(|config| {
-            let context = lambda::Context { config, clock: clock.clone(), log: log.clone() };
+        Self(Instance::new(NAME, config, clock, log, |context: Context| {
             let store = Store::new(&context.config);
-            Settings {
-                issuance: Issuance::new(&context.config),
-                keys: KeyRing::of_public_keys(&context, &store),
-                store,
-                config: context.config,
-            }
-        });
-        Self { settings, clock, log }
+            Settings { tokens: AccessTokens::new(&context, &store), store, config: context.config }
+        }))
     }
 
     /// Loads keys and opens connections.
     pub async fn prepare(&self) {
-        if let Ok(settings) = &self.settings {
-            let _ = tokio::join!(settings.keys.current(self.clock.now()), settings.store.connect());
+        if let Ok(settings) = self.0.built() {
+            let _ = tokio::join!(settings.tokens.prepare(self.0.now()), settings.store.connect());
         }
     }
 
@@ -117,31 +85,24 @@ impl Authorizer {
     /// # Errors
     /// [`AuthorizerError`].
     pub async fn answer(&self, event: &str) -> Result<Value, AuthorizerError> {
-        let started = self.clock.now();
+        let started = self.0.now();
         let mut entry = Entry::new(Event::AccessGranted);
-        let work = Box::pin(self.decide(event, &mut entry));
-        let (answer, calls) = counting_calls(tokio::time::timeout(DEADLINE, work)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Error::unavailable("the answer", "took too long")));
-        match &answer {
-            Err(Error::Unavailable(cause)) => failed(&mut entry, Event::Unavailable, cause),
-            Err(Error::Internal(cause)) => failed(&mut entry, Event::Failed, cause),
-            Err(_) | Ok(_) => {}
-        }
-        let finished = self.clock.now();
+        // API Gateway waits for an authorizer as long as for an answer.
+        let (answer, calls) = counting_calls(in_time(self.decide(event, &mut entry))).await;
+        let answer = answer.unwrap_or_else(Err).inspect_err(|error| {
+            entry.fails(error);
+        });
+        let finished = self.0.now();
         entry.with("function", NAME).with("ms", finished.millis_since(started)).with("store_calls", calls);
-        self.log.write(finished, &entry);
-        match answer {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(AuthorizerError::Unauthorized),
-            Err(_) => Err(AuthorizerError::Failed),
-        }
+        self.0.write(finished, &entry);
+        answer.map_err(|error| match error {
+            Error::InvalidToken => AuthorizerError::Unauthorized,
+            _ => AuthorizerError::Failed,
+        })
     }
 
-    /// The answer; `None` is 401.
-    async fn decide(&self, event: &str, entry: &mut Entry) -> Result<Option<Value>, Error> {
-        let settings = self.settings.as_ref();
-        let settings =
-            settings.map_err(|_| Error::unavailable("config", "invalid; see the line config_invalid"))?;
+    async fn decide(&self, event: &str, entry: &mut Entry) -> Result<Value, Error> {
+        let Settings { config, tokens, store } = self.0.built()?;
         let no_event = || Error::internal("event", "not what API Gateway asks an authorizer");
         let question: Question = serde_json::from_str(event).map_err(|_| no_event())?;
         let form = question.form().ok_or_else(no_event)?;
@@ -149,49 +110,22 @@ impl Authorizer {
             Some(header) => Request::of_authorization(header),
             None => Request::from_event(event).map_err(|_| no_event())?,
         };
-        entry
-            .with("request_id", request.id())
-            .with("address", request.address(settings.config.trusted_hops).prefix());
+        entry.with("request_id", request.id()).with("address", request.address(config.trusted_hops).prefix());
         let Ok(unverified) = request.bearer_token() else {
             entry.becomes(Event::AccessRefused).with("why", "missing");
-            return Ok(None);
+            return Err(Error::InvalidToken);
         };
-        match settings.judge(&unverified, &self.clock, entry).await? {
-            Verdict::Unauthorized => Ok(None),
-            Verdict::Denied(token) => Ok(Some(form.deny(&token.sub))),
-            Verdict::Allowed(token) => Ok(Some(allow(&form, &token))),
+        let now = self.0.now();
+        let token = tokens.verify(&unverified, now, entry).await?;
+        if config.authorizer_mode == AuthorizerMode::Checked {
+            live_session(&token, store, now, entry).await?;
         }
-    }
-}
-
-impl Settings {
-    async fn judge(&self, unverified: &Secret, clock: &Clock, entry: &mut Entry) -> Result<Verdict, Error> {
-        let now = clock.now();
-        let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
-        let token = match self.keys.verify(now, verify).await? {
-            Ok(token) => token,
-            Err(why) => return Ok(refused(entry, Event::of_access_token(why), &why.to_string())),
-        };
-        entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());
-        if self.config.authorizer_mode == AuthorizerMode::Checked {
-            let (Ok(user_id), Some(session_id)) = (UserId::parse(&token.sub), token.session_id()) else {
-                return Ok(refused(entry, Event::AccessRefused, "bad_claims"));
-            };
-            let (session, user) =
-                tokio::join!(self.store.read_session(&user_id, &session_id), self.store.read_user(&user_id));
-            let (session, user) = (session?, user?);
-            let why = session.map_or(Some("gone"), |session| session.death(user.as_ref(), now).map(Death::name));
-            if let Some(why) = why {
-                return Ok(refused(entry, Event::AccessRefused, why));
-            }
-        }
-        let granted: Vec<&str> = token.scope.iter().flat_map(|scope| scope.split(' ')).collect();
-        let mut needed = self.config.authorizer_scope.iter().flat_map(|scope| scope.split(' '));
-        if needed.any(|word| !granted.contains(&word)) {
+        let needed = config.authorizer_scope.as_deref();
+        if needed.is_some_and(|needed| !scope_covers(token.scope.as_deref(), needed)) {
             entry.becomes(Event::AccessDenied).with("why", "scope");
-            return Ok(Verdict::Denied(token));
+            return Ok(form.deny(&token.sub));
         }
-        Ok(Verdict::Allowed(token))
+        Ok(allow(&form, &token))
     }
 }
 
@@ -202,15 +136,6 @@ fn allow(form: &Form, token: &AccessClaims) -> Value {
         scope: token.scope.clone().unwrap_or_default(),
         user_email: token.user_email.clone(),
     })
-}
-
-fn refused(entry: &mut Entry, event: Event, why: &str) -> Verdict {
-    entry.becomes(event).with("why", why);
-    Verdict::Unauthorized
-}
-
-fn failed(entry: &mut Entry, event: Event, cause: &Cause) {
-    entry.becomes(event).with_cause(cause);
 }
 
 /// Runs the function in Lambda until the platform ends it.

@@ -12,7 +12,9 @@ use relatch::session::{Death, Decision, EndedBy, Lifetime, Seen, Session, Window
 use relatch::store::{Rotation, Store};
 use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
-use relatch::token::{Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, TokenPair, verify_refresh};
+use relatch::token::{
+    Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, TokenPair, scope_covers, verify_refresh,
+};
 use relatch::user::User;
 use relatch::{Secret, random};
 
@@ -99,11 +101,9 @@ impl Refresh {
         if client_id.is_some_and(|client_id| client_id.expose() != config.client_id) {
             return Err(Refusal::InvalidClient);
         }
-        if let Some(scope) = members.optional_text("scope", MAX_TOKEN_BYTES)? {
-            let granted: Vec<&str> = config.scope.iter().flat_map(|scope| scope.split(' ')).collect();
-            if !scope.expose().split(' ').all(|word| granted.contains(&word)) {
-                return Err(Refusal::InvalidScope);
-            }
+        let scope = members.optional_text("scope", MAX_TOKEN_BYTES)?;
+        if scope.is_some_and(|scope| !scope_covers(config.scope.as_deref(), scope.expose())) {
+            return Err(Refusal::InvalidScope);
         }
         members.text("refresh_token", MAX_TOKEN_BYTES)
     }

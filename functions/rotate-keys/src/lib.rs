@@ -17,6 +17,7 @@ mod steps;
 use lambda_runtime::{LambdaEvent, service_fn};
 use relatch::config::ConfigError;
 use relatch::error::Error;
+use relatch::lambda::{Instance, RuntimeError};
 use relatch::store::Store;
 use relatch::telemetry::{Entry, Event, Log};
 use relatch::time::Clock;
@@ -26,9 +27,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use steps::Rotation;
-
-/// What ends the function's process.
-pub type RuntimeError = lambda_runtime::Error;
 
 const NAME: &str = "rotate-keys";
 
@@ -55,11 +53,7 @@ enum Step {
 
 /// The function.
 #[derive(Debug)]
-pub struct RotateKeys {
-    settings: Result<Settings, ConfigError>,
-    clock: Clock,
-    log: Log,
-}
+pub struct RotateKeys(Instance<Settings>);
 
 #[derive(Debug)]
 struct Settings {
@@ -71,14 +65,11 @@ struct Settings {
 impl RotateKeys {
     /// Builds the function; with wrong settings it fails every step.
     pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
-        if let Err(error) = &config {
-            let mut entry = Entry::new(Event::ConfigInvalid);
-            entry.with("function", NAME).with("findings", error.findings());
-            log.write(clock.now(), &entry);
-        }
-        let settings =
-            config.map(|config| Settings { secrets: Secrets::new(&config), store: Store::new(&config), config });
-        Self { settings, clock, log }
+        Self(Instance::new(NAME, config, clock, log, |context| Settings {
+            secrets: Secrets::new(&context.config),
+            store: Store::new(&context.config),
+            config: context.config,
+        }))
     }
 
     /// Does one step.
@@ -86,24 +77,20 @@ impl RotateKeys {
     /// # Errors
     /// Why it failed, in words that hold no part of a key. Secrets Manager then starts again.
     pub async fn step(&self, event: &Value) -> Result<(), Error> {
-        let now = self.clock.now();
+        let started = self.0.now();
         let mut entry = Entry::new(Event::RotationStep);
         entry.with("function", NAME);
         let done = self.try_step(event, &mut entry).await;
-        match &done {
-            Err(Error::Unavailable(cause)) => entry.becomes(Event::Unavailable).with_cause(cause),
-            Err(Error::Internal(cause)) => entry.becomes(Event::Failed).with_cause(cause),
-            Err(_) => entry.becomes(Event::Failed),
-            Ok(()) => &mut entry,
-        };
-        self.log.write(self.clock.now(), entry.with("ms", self.clock.now().millis_since(now)));
+        if let Err(error) = &done {
+            entry.becomes(Event::Failed).fails(error);
+        }
+        let finished = self.0.now();
+        self.0.write(finished, entry.with("ms", finished.millis_since(started)));
         done
     }
 
     async fn try_step(&self, event: &Value, entry: &mut Entry) -> Result<(), Error> {
-        let settings = self.settings.as_ref();
-        let settings =
-            settings.map_err(|_| Error::unavailable("config", "invalid; see the line config_invalid"))?;
+        let settings = self.0.built()?;
         let request = Request::deserialize(event)
             .map_err(|_| Error::internal("event", "not a step of a rotation by Secrets Manager"))?;
         let purposes = settings.purposes(&request.secret_id)?;
@@ -117,7 +104,7 @@ impl RotateKeys {
         };
         let name = event["Step"].as_str();
         entry.with("step", name).with("purposes", purposes.iter().map(|it| it.name()).collect::<Vec<_>>());
-        let now = self.clock.now();
+        let now = self.0.now();
         match request.step {
             Step::Create => rotation.create(now).await,
             Step::Set => rotation.publish(now).await,

@@ -4,23 +4,21 @@
 //! Unlike the owner's routes, these look at the caller's own session: a token whose
 //! session was ended, or whose user was disabled, must not be good for ending others.
 
-use relatch::error::Error;
+use relatch::access::{AccessTokens, live_session};
 use relatch::http::{Refusal, Request, Response, StatusCode, empty, json};
 use relatch::lambda::{Context, Handler};
-use relatch::session::{Death, EndedBy, Session, SessionId};
+use relatch::session::{EndedBy, Session, SessionId};
 use relatch::store::Store;
 use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
-use relatch::token::{Issuance, KeyRing, verify_access};
-use relatch::user::{User, UserId};
+use relatch::user::User;
 use serde::Serialize;
 
 /// The function.
 #[derive(Debug)]
 pub struct Sessions {
     context: Context,
-    issuance: Issuance,
-    keys: KeyRing,
+    tokens: AccessTokens,
     store: Store,
 }
 
@@ -56,16 +54,11 @@ impl Handler for Sessions {
 
     fn new(context: Context) -> Self {
         let store = Store::new(&context.config);
-        Self {
-            issuance: Issuance::new(&context.config),
-            keys: KeyRing::of_public_keys(&context, &store),
-            store,
-            context,
-        }
+        Self { tokens: AccessTokens::new(&context, &store), store, context }
     }
 
     async fn prepare(&self) {
-        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
+        let _ = tokio::join!(self.tokens.prepare(self.context.clock.now()), self.store.connect());
     }
 
     async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
@@ -119,28 +112,9 @@ impl Sessions {
     async fn caller(&self, request: &Request, entry: &mut Entry) -> Result<(Caller, Timestamp), Refusal> {
         let unverified = request.bearer_token()?;
         let now = self.context.clock.now();
-        let verify = |keys: &_| verify_access(unverified.expose(), keys, &self.issuance, now);
-        let token = self.keys.verify(now, verify).await?.map_err(|why| {
-            entry.becomes(Event::of_access_token(why)).with("why", why.to_string());
-            Error::InvalidToken
-        })?;
-        entry.with("sub", token.sub.as_str()).with("sid", token.sid.as_str());
-        let (Ok(user_id), Some(session_id)) = (UserId::parse(&token.sub), token.session_id()) else {
-            entry.becomes(Event::AccessRefused).with("why", "bad_claims");
-            return Err(Error::InvalidToken.into());
-        };
-        let (session, user) =
-            tokio::join!(self.store.read_session(&user_id, &session_id), self.store.read_user(&user_id));
-        let (session, user) = (session?, user?);
-        let why =
-            session.as_ref().map_or(Some("gone"), |session| session.death(user.as_ref(), now).map(Death::name));
-        match (session, user, why) {
-            (Some(session), Some(user), None) => Ok((Caller { user, session }, now)),
-            (_, _, why) => {
-                entry.becomes(Event::AccessRefused).with("why", why);
-                Err(Error::InvalidToken.into())
-            }
-        }
+        let token = self.tokens.verify(&unverified, now, entry).await?;
+        let (session, user) = live_session(&token, &self.store, now, entry).await?;
+        Ok((Caller { user, session }, now))
     }
 
     fn log(&self, caller: &Caller, ended: &SessionId, now: Timestamp) {

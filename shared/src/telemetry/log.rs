@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::event::{Event, Level};
 use super::flood::Flood;
-use crate::error::Cause;
+use crate::error::{Cause, Error};
 use crate::time::Timestamp;
 
 /// The longest text in a line, in bytes.
@@ -41,6 +41,18 @@ impl Entry {
     pub fn with(&mut self, name: &'static str, value: impl Into<Value>) -> &mut Self {
         self.members.push((name, value.into()));
         self
+    }
+
+    /// Says that the work failed, and how. Any other error is an answer, and changes nothing.
+    pub fn fails(&mut self, error: &Error) -> &mut Self {
+        match error {
+            Error::Unavailable(cause) => self.becomes(Event::Unavailable).with_cause(cause),
+            Error::Internal(cause) => self.becomes(Event::Failed).with_cause(cause),
+            Error::InvalidCredentials
+            | Error::TooManyAttempts { .. }
+            | Error::InvalidGrant
+            | Error::InvalidToken => self,
+        }
     }
 
     /// Adds what failed and how.

@@ -37,6 +37,12 @@ impl<'de> Deserialize<'de> for NumericDate {
     }
 }
 
+/// Whether a scope has every word of another (RFC 6749 §3.3).
+pub fn scope_covers(granted: Option<&str>, asked: &str) -> bool {
+    let granted: Vec<&str> = granted.into_iter().flat_map(|scope| scope.split(' ')).collect();
+    asked.split(' ').all(|word| granted.contains(&word))
+}
+
 /// The claims of an access token (RFC 9068 §2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {

@@ -20,7 +20,7 @@ mod subject;
 mod verifier;
 mod verify;
 
-pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims};
+pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims, scope_covers};
 pub use generate::{GenerateError, generate};
 pub use jwk::{Algorithm, PublicKey, PublicKeySet, Purpose};
 pub use keyring::{IN_ACCESS_SECRET, IN_REFRESH_SECRET, KeyRing};
