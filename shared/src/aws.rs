@@ -1,4 +1,6 @@
-//! The AWS clients of a function: explicit region, credentials and deadlines.
+//! The AWS clients of a function: explicit region, credentials, certificates and deadlines.
+
+mod tls;
 
 use std::cell::Cell;
 
@@ -38,6 +40,7 @@ fn settings(aws: &Aws, endpoint: Option<&String>) -> SdkConfig {
     let mut builder = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
+        .http_client(tls::https_client(&aws.region, endpoint.map(String::as_str)))
         .credentials_provider(SharedCredentialsProvider::new(credentials));
     builder.set_endpoint_url(endpoint.cloned());
     with_deadlines(&builder.build(), aws.deadlines)

@@ -1,6 +1,7 @@
 //! What all functions have in common: start-up, and the way from an event to its answer.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -187,7 +188,8 @@ fn told(refusal: &Refusal, entry: &mut Entry) {
     };
 }
 
-/// Runs a function in Lambda until the platform ends it.
+/// Runs a function in Lambda until the platform ends it: one event after another, or as many at
+/// once as `AWS_LAMBDA_MAX_CONCURRENCY` says (Lambda Managed Instances set it).
 ///
 /// # Errors
 /// When the Runtime API cannot be reached.
@@ -195,9 +197,10 @@ pub async fn run<H: Handler>() -> Result<(), RuntimeError> {
     let function =
         Function::<H>::new(Config::from_env(), Clock::system(), Log::stdout(Config::metrics_namespace_from_env()));
     function.prepare().await;
-    let function = &function;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        function.answer(event.payload.get()).await.map_err(RuntimeError::from)
+    let function = Arc::new(function);
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let function = Arc::clone(&function);
+        async move { function.answer(event.payload.get()).await.map_err(RuntimeError::from) }
     }))
     .await
 }

@@ -1,7 +1,7 @@
 //! A database that fails on demand: a proxy in front of the engine, so that the SDK's
 //! own deadlines and retries run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +10,9 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
+use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 /// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,29 @@ struct Proxy {
     /// Calls that are held back now.
     held: AtomicUsize,
     calls: Mutex<Vec<String>>,
+    /// How many calls each of the next round trips has to have.
+    round_trips: Mutex<Option<RoundTrips>>,
+    /// What the calls have used, while that is counted.
+    units: Mutex<Option<Units>>,
+}
+
+/// What calls have used of a table on demand.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Units {
+    /// Read units, of 4 KiB each.
+    pub read: f64,
+    /// Write units, of 1 KiB each.
+    pub written: f64,
+}
+
+/// Round trips that are to come, in their order.
+#[derive(Debug)]
+struct RoundTrips {
+    sizes: VecDeque<usize>,
+    /// The calls of the first of them that are here.
+    arrived: usize,
+    /// Lets them go when all of them are.
+    complete: Arc<Notify>,
 }
 
 /// A proxy in front of the engine of a local stack.
@@ -71,6 +96,8 @@ impl FaultyDatabase {
             injected: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             calls: Mutex::default(),
+            round_trips: Mutex::default(),
+            units: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -117,6 +144,28 @@ impl FaultyDatabase {
         }
     }
 
+    /// Holds every call back until all those of its round trip are here; there are so many in
+    /// each of the next ones. Calls that wait for each other's answers never all arrive.
+    pub fn expect_round_trips(&self, sizes: &[usize]) {
+        let sizes = sizes.iter().copied().collect();
+        *self.proxy.round_trips.lock().unwrap() = Some(RoundTrips { sizes, arrived: 0, complete: Arc::default() });
+    }
+
+    /// How many of the expected round trips have not been made.
+    pub fn missing_round_trips(&self) -> usize {
+        self.proxy.round_trips.lock().unwrap().take().map_or(0, |expected| expected.sizes.len())
+    }
+
+    /// Counts units from now on, as the database tells them.
+    pub fn count_units(&self) {
+        *self.proxy.units.lock().unwrap() = Some(Units::default());
+    }
+
+    /// The units used since they are counted.
+    pub fn units(&self) -> Units {
+        self.proxy.units.lock().unwrap().take().expect("units are counted")
+    }
+
     /// The operations called since the last time this was asked.
     pub fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.proxy.calls.lock().unwrap())
@@ -124,6 +173,36 @@ impl FaultyDatabase {
 }
 
 impl Proxy {
+    /// Waits until the round trip that this call belongs to is complete.
+    async fn round_trip(&self) {
+        let complete = {
+            let mut round_trips = self.round_trips.lock().unwrap();
+            let Some(expected) = &mut *round_trips else { return };
+            let size = *expected.sizes.front().expect("a call after the last expected round trip");
+            expected.arrived += 1;
+            if expected.arrived == size {
+                expected.sizes.pop_front();
+                expected.arrived = 0;
+                std::mem::take(&mut expected.complete).notify_waiters();
+                return;
+            }
+            Arc::clone(&expected.complete).notified_owned()
+        };
+        complete.await;
+    }
+
+    /// Adds what a call has used.
+    fn count(&self, operation: &str, answer: &[u8]) {
+        let mut units = self.units.lock().unwrap();
+        let Some(units) = &mut *units else { return };
+        let answer: Value = serde_json::from_slice(answer).unwrap();
+        let used = answer["ConsumedCapacity"]["CapacityUnits"].as_f64().expect("what the call has used");
+        match operation {
+            "GetItem" | "Query" => units.read += used,
+            _ => units.written += used,
+        }
+    }
+
     /// The fault of this call, if it is one that fails.
     fn fault(&self, operation: &str, body: &[u8]) -> Option<Fault> {
         let fault = self.fault_by_number().or_else(|| self.fault_by_plan(operation, body));
@@ -159,7 +238,8 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
     let target = parts.headers.get("x-amz-target").map_or("", |target| target.to_str().unwrap());
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     proxy.calls.lock().unwrap().push(operation.clone());
-    let call = Call { headers: parts.headers, body };
+    proxy.round_trip().await;
+    let call = Call { headers: parts.headers, body, operation: operation.clone() };
     match proxy.fault(&operation, &call.body) {
         None => call.hand_on(&proxy).await,
         Some(Fault::Error(code, status)) => refusal(code, status),
@@ -192,15 +272,29 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response<Bod
 struct Call {
     headers: HeaderMap,
     body: Bytes,
+    operation: String,
 }
 
 impl Call {
     async fn hand_on(mut self, proxy: &Proxy) -> Response<Body> {
         self.headers.remove("host");
+        let units_are_counted = proxy.units.lock().unwrap().is_some();
+        if units_are_counted {
+            let mut body: Value = serde_json::from_slice(&self.body).unwrap();
+            body["ReturnConsumedCapacity"] = "TOTAL".into();
+            self.body = body.to_string().into();
+            self.headers.remove("content-length");
+        }
         let answer = proxy.http.post(&proxy.upstream).headers(self.headers).body(self.body).send().await.unwrap();
-        let mut response = Response::builder().status(answer.status());
+        let status = answer.status();
+        let mut response = Response::builder().status(status);
         *response.headers_mut().unwrap() = answer.headers().clone();
-        response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
+        let body = answer.bytes().await.unwrap();
+        // What a refused call has used is not told.
+        if units_are_counted && status.is_success() {
+            proxy.count(&self.operation, &body);
+        }
+        response.body(Body::from(body)).unwrap()
     }
 }
 

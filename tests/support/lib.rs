@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::indexing_slicing, reason = "a missing member fails the test that looks for it")]
 
+mod binary;
 mod client;
 mod faults;
 mod invoke;
@@ -13,9 +14,10 @@ mod runtime;
 mod secrets;
 mod stack;
 
+pub use binary::Binary;
 pub use client::{Answer, Client, claims};
-pub use faults::{Fault, FaultyDatabase};
+pub use faults::{Fault, FaultyDatabase, Units};
 pub use invoke::InvokeAddress;
-pub use runtime::RuntimeApi;
+pub use runtime::{RuntimeApi, event};
 pub use secrets::SecretsManager;
 pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment, log_to};

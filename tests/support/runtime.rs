@@ -1,37 +1,55 @@
-//! Lambda's Runtime API for one event: what a function's binary polls and answers.
+//! Lambda's Runtime API: what a function's binary polls and answers.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Method, Response};
-use serde_json::Value;
+use axum::http::{Method, Response, Uri};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, oneshot};
 
-#[derive(Default)]
 struct Shared {
-    event: Mutex<Option<String>>,
-    answer: Mutex<Option<String>>,
-    is_answered: Notify,
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(usize, String)>>,
+    waiting: Mutex<HashMap<usize, oneshot::Sender<Value>>>,
+    is_polled: Notify,
+}
+
+/// A request as API Gateway hands it to a function.
+pub fn event(path: &str, body: &Value) -> Value {
+    json!({
+        "version": "2.0", "routeKey": format!("POST {path}"), "rawPath": path,
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
+        "body": body.to_string(), "isBase64Encoded": false,
+    })
 }
 
 /// A running Runtime API.
 pub struct RuntimeApi {
     shared: Arc<Shared>,
+    events: mpsc::UnboundedSender<(usize, String)>,
+    sent: AtomicUsize,
     address: String,
 }
 
 impl RuntimeApi {
-    /// Starts one that hands out an event, once.
-    pub async fn start(event: &Value) -> Self {
-        let shared = Arc::new(Shared { event: Mutex::new(Some(event.to_string())), ..Shared::default() });
+    /// Starts one.
+    pub async fn start() -> Self {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            events: tokio::sync::Mutex::new(receiver),
+            waiting: Mutex::default(),
+            is_polled: Notify::new(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let app = Router::new().fallback(serve).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { shared, address }
+        Self { shared, events, sent: AtomicUsize::new(0), address }
     }
 
     /// The value of `AWS_LAMBDA_RUNTIME_API`.
@@ -39,24 +57,38 @@ impl RuntimeApi {
         &self.address
     }
 
-    /// What the function answers.
-    pub async fn answer(&self) -> Value {
-        self.shared.is_answered.notified().await;
-        let answer = self.shared.answer.lock().unwrap().take().expect("an answer");
-        serde_json::from_str(&answer).expect("JSON")
+    /// Waits until the function asks for an event: its start is over.
+    pub async fn is_polled(&self) {
+        self.shared.is_polled.notified().await;
+    }
+
+    /// Hands out an event; what comes back is what the function answers.
+    pub fn send(&self, event: &Value) -> impl Future<Output = Value> + use<> {
+        let (sender, answer) = oneshot::channel();
+        let number = self.sent.fetch_add(1, Ordering::SeqCst);
+        self.shared.waiting.lock().unwrap().insert(number, sender);
+        self.events.send((number, event.to_string())).unwrap();
+        async { answer.await.expect("an answer") }
     }
 }
 
-async fn serve(State(shared): State<Arc<Shared>>, method: Method, body: String) -> Response<Body> {
+async fn serve(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, body: String) -> Response<Body> {
     if method == Method::POST {
-        *shared.answer.lock().unwrap() = Some(body);
-        shared.is_answered.notify_one();
+        // …/invocation/{id}/response, or …/error.
+        let mut segments = uri.path().rsplit('/');
+        let is_answer = segments.next() == Some("response");
+        let number = segments.next().and_then(|id| id.parse().ok()).expect("the answer's number");
+        let answer = is_answer.then(|| serde_json::from_str(&body).expect("JSON"));
+        if let Some(waiting) = shared.waiting.lock().unwrap().remove(&number) {
+            waiting.send(answer.unwrap_or(Value::String(body))).ok();
+        }
         return Response::builder().status(202).body(Body::empty()).unwrap();
     }
-    let event = shared.event.lock().unwrap().take();
-    let Some(event) = event else { return std::future::pending().await };
+    shared.is_polled.notify_one();
+    let event = shared.events.lock().await.recv().await;
+    let Some((number, event)) = event else { return std::future::pending().await };
     Response::builder()
-        .header("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001")
+        .header("lambda-runtime-aws-request-id", number.to_string())
         .header("lambda-runtime-deadline-ms", "9999999999999")
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:refresh")
         .body(Body::from(event))

@@ -14,6 +14,7 @@
 mod event;
 
 use std::fmt;
+use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use relatch::access::{AccessTokens, live_session};
@@ -146,9 +147,10 @@ pub async fn run() -> Result<(), RuntimeError> {
     let log = Log::stdout(Config::metrics_namespace_from_env());
     let function = Authorizer::new(Config::from_env(), Clock::system(), log);
     function.prepare().await;
-    let function = &function;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        function.answer(event.payload.get()).await.map_err(RuntimeError::from)
+    let function = Arc::new(function);
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let function = Arc::clone(&function);
+        async move { function.answer(event.payload.get()).await.map_err(RuntimeError::from) }
     }))
     .await
 }

@@ -12,7 +12,7 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::DecodingKey;
 use pkcs1::der::{Encode as _, asn1::UintRef};
 use zeroize::Zeroize;
 
@@ -21,6 +21,7 @@ use super::jwk::{
     Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, coordinate, number,
     public_half,
 };
+use super::signer::Signer;
 use crate::encoding;
 use crate::time::Timestamp;
 
@@ -30,10 +31,9 @@ pub struct Key {
     pub(super) purpose: Purpose,
     algorithm: Algorithm,
     not_before: NumericDate,
-    encoding: Option<EncodingKey>,
+    signer: Option<Signer>,
     decoding: DecodingKey,
     public: Option<PublicKey>,
-    mac: Option<hmac::Key>,
 }
 
 impl fmt::Debug for Key {
@@ -56,7 +56,7 @@ impl Key {
     /// The base64url signature of a JWS signing input (RFC 7515 §5.1); `None` when
     /// the key cannot sign.
     pub fn sign(&self, input: &[u8]) -> Option<String> {
-        jsonwebtoken::crypto::sign(input, self.encoding.as_ref()?, self.algorithm.of_jsonwebtoken()).ok()
+        self.signer.as_ref()?.sign(input)
     }
 
     /// Whether `signature` (base64url) is this key's over the signing input.
@@ -67,7 +67,7 @@ impl Key {
 
     /// HMAC-SHA-256 of `data` under a symmetric key; `None` under any other.
     pub fn mac(&self, data: &[u8]) -> Option<[u8; 32]> {
-        hmac::sign(self.mac.as_ref()?, data).as_ref().try_into().ok()
+        self.signer.as_ref()?.mac(data)
     }
 }
 
@@ -156,10 +156,9 @@ impl KeySet {
                 purpose: Purpose::Access,
                 algorithm: public.algorithm(),
                 not_before: NumericDate::from_timestamp(Timestamp::from_seconds(0)),
-                encoding: None,
+                signer: None,
                 decoding,
                 public: Some(public),
-                mac: None,
             });
         }
         Ok(Self { keys })
@@ -185,7 +184,7 @@ impl KeySet {
     pub fn signing_key(&self, purpose: Purpose, now: Timestamp) -> Option<&Key> {
         self.keys
             .iter()
-            .filter(|key| key.purpose == purpose && key.encoding.is_some() && key.not_before.timestamp() <= now)
+            .filter(|key| key.purpose == purpose && key.signer.is_some() && key.not_before.timestamp() <= now)
             .max_by_key(|key| key.not_before)
     }
 
@@ -214,17 +213,18 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
     if !jwk.may_sign() {
         return None;
     }
-    let (encoding, decoding, mac) = match (jwk.purpose, jwk.alg, &jwk.material) {
+    let (signer, decoding) = match (jwk.purpose, jwk.alg, &jwk.material) {
         (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. })
             if number(n).is_some() && number(e).is_some() =>
         {
-            let der = rsa_private_key_der(&jwk.material)?;
+            let mut der = rsa_private_key_der(&jwk.material)?;
             // 2048 bits at least, and a private half that belongs to the public one.
-            RsaKeyPair::from_der(&der).ok()?;
+            let pair = RsaKeyPair::from_der(&der);
+            der.zeroize();
             if has_primes_of_roca(&encoding::decode(n)?) {
                 return None;
             }
-            (EncodingKey::from_rsa_der(&der), DecodingKey::from_rsa_components(n, e).ok()?, None)
+            (Signer::Rsa(pair.ok()?), DecodingKey::from_rsa_components(n, e).ok()?)
         }
         (Purpose::Access, Algorithm::ES256, Material::EC { crv, x, y, d }) if crv == "P-256" => {
             let point = [vec![4], coordinate(x)?, coordinate(y)?].concat();
@@ -233,13 +233,11 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
                 &encoding::decode(d)?,
                 &point,
             );
-            let pkcs8 = pair.ok()?.to_pkcs8v1().ok()?;
-            (EncodingKey::from_ec_der(pkcs8.as_ref()), DecodingKey::from_ec_components(x, y).ok()?, None)
+            (Signer::Ecdsa(pair.ok()?), DecodingKey::from_ec_components(x, y).ok()?)
         }
         (Purpose::Access, Algorithm::EdDSA, Material::Okp { crv, x, d }) if crv == "Ed25519" => {
             let pair = Ed25519KeyPair::from_seed_and_public_key(&encoding::decode(d)?, &encoding::decode(x)?);
-            let pkcs8 = pair.ok()?.to_pkcs8().ok()?;
-            (EncodingKey::from_ed_der(pkcs8.as_ref()), DecodingKey::from_ed_components(x).ok()?, None)
+            (Signer::Ed25519(pair.ok()?), DecodingKey::from_ed_components(x).ok()?)
         }
         (Purpose::Refresh | Purpose::Attempts, Algorithm::HS256, Material::Octets { k }) => {
             let mut octets = encoding::decode(k)?;
@@ -248,13 +246,10 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
             if octets.len() < 32 {
                 return None;
             }
-            let keys = (
-                EncodingKey::from_secret(&octets),
-                DecodingKey::from_secret(&octets),
-                Some(hmac::Key::new(hmac::HMAC_SHA256, &octets)),
-            );
+            let signer = Signer::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &octets)));
+            let decoding = DecodingKey::from_secret(&octets);
             octets.zeroize();
-            keys
+            (signer, decoding)
         }
         _ => return None,
     };
@@ -263,10 +258,9 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
         purpose: jwk.purpose,
         algorithm: jwk.alg,
         not_before: jwk.nbf,
-        encoding: Some(encoding),
+        signer: Some(signer),
         decoding,
         public: public_half(jwk),
-        mac,
     })
 }
 

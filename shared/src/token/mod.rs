@@ -15,6 +15,7 @@ mod keys;
 mod pair;
 mod rotation;
 mod sign;
+mod signer;
 mod stored;
 mod subject;
 mod verifier;

@@ -1,0 +1,14 @@
+//! How long the first random number of a process takes, in nanoseconds.
+#![allow(clippy::print_stdout, reason = "it is what this program is for")]
+
+use std::time::Instant;
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+
+fn main() -> Result<(), aws_lc_rs::error::Unspecified> {
+    let mut bytes = [0; 16];
+    let began = Instant::now();
+    SystemRandom::new().fill(&mut bytes)?;
+    println!("{}", began.elapsed().as_nanos());
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! TLS in front of the embedded database, as AWS has it in front of the real one: RSA
+//! certificates of 2048 bits, one between the server's and the root's.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+/// A running front.
+#[derive(Debug)]
+pub struct TlsFront {
+    url: String,
+    bundle: PathBuf,
+}
+
+impl TlsFront {
+    /// Starts one before `upstream`, a URL; the root's certificate is written to `folder`, after
+    /// those that a function trusts besides.
+    pub async fn start(upstream: &str, folder: &Path, trusted_besides: &str) -> Self {
+        let upstream: SocketAddr = upstream.trim_start_matches("http://").parse().unwrap();
+        let (config, root) = certified();
+        let bundle = folder.join("roots.pem");
+        std::fs::write(&bundle, format!("{trusted_besides}\n{root}")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                tokio::spawn(pass(acceptor.clone(), client, upstream));
+            }
+        });
+        Self { url, bundle }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The file with the certificates that a function has to trust.
+    pub fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+}
+
+async fn pass(acceptor: TlsAcceptor, client: TcpStream, upstream: SocketAddr) {
+    client.set_nodelay(true).unwrap();
+    // A function that ends closes its connections as it likes.
+    let Ok(mut client) = acceptor.accept(client).await else { return };
+    let mut server = TcpStream::connect(upstream).await.unwrap();
+    server.set_nodelay(true).unwrap();
+    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+}
+
+fn certified() -> (ServerConfig, String) {
+    let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let authority = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    };
+    let (root, root_key) = (authority("root"), key());
+    let root_certificate = root.self_signed(&root_key).unwrap();
+    let root = Issuer::from_params(&root, &root_key);
+    let (between, between_key) = (authority("between"), key());
+    let between_certificate = between.signed_by(&between_key, &root).unwrap();
+    let between = Issuer::from_params(&between, &between_key);
+    let server_key = key();
+    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let server_certificate = server.signed_by(&server_key, &between).unwrap();
+    let chain = vec![server_certificate.der().clone(), between_certificate.der().clone()];
+    let private = PrivatePkcs8KeyDer::from(server_key.serialize_der());
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private.into()).unwrap();
+    (config, root_certificate.pem())
+}
