@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use relatch::config::Deadlines;
 use relatch::lambda::Handler;
-use relatch_tests::{Client, Fault, FaultyDatabase, TestStack, claims};
+use relatch_tests::{Client, Fault, FaultyDatabase, TestStack, call, claims};
 use serde_json::{Value, json};
 
 const FAULTS: [Fault; 7] = [
@@ -95,38 +95,28 @@ impl Scene {
         match request {
             SignIn => {
                 let body = json!({"email": self.client.email, "password": self.client.password});
-                self.call::<signin::SignIn>("POST", "/signin", &body).await
+                self.call::<signin::SignIn>("POST /signin", &body).await
             }
-            Refresh | RefreshAgain => {
-                self.call::<refresh::Refresh>("POST", "/refresh", &token(&self.current)).await
-            }
-            RefreshOld => self.call::<refresh::Refresh>("POST", "/refresh", &token(&self.old)).await,
-            SignOut => self.call::<signout::SignOut>("POST", "/signout", &token(&self.current)).await,
+            Refresh | RefreshAgain => self.call::<refresh::Refresh>("POST /refresh", &token(&self.current)).await,
+            RefreshOld => self.call::<refresh::Refresh>("POST /refresh", &token(&self.old)).await,
+            SignOut => self.call::<signout::SignOut>("POST /signout", &token(&self.current)).await,
             SignOutEverywhere => {
                 let body = json!({"refresh_token": self.current, "everywhere": true});
-                self.call::<signout::SignOut>("POST", "/signout", &body).await
+                self.call::<signout::SignOut>("POST /signout", &body).await
             }
-            ListSessions => self.call::<sessions::Sessions>("GET", "/sessions", &Value::Null).await,
+            ListSessions => self.call::<sessions::Sessions>("GET /sessions", &Value::Null).await,
             EndSession => {
-                let path = format!("/sessions/{}", self.other_id);
-                self.call::<sessions::Sessions>("DELETE", &path, &Value::Null).await
+                let route = format!("DELETE /sessions/{}", self.other_id);
+                self.call::<sessions::Sessions>(&route, &Value::Null).await
             }
-            EndOtherSessions => self.call::<sessions::Sessions>("DELETE", "/sessions", &Value::Null).await,
+            EndOtherSessions => self.call::<sessions::Sessions>("DELETE /sessions", &Value::Null).await,
         }
     }
 
-    async fn call<H: Handler>(&self, method: &str, path: &str, body: &Value) -> (u64, Value) {
+    async fn call<H: Handler>(&self, route: &str, body: &Value) -> (u64, Value) {
         let settings = [("AWS_ENDPOINT_URL_DYNAMODB", self.database.url())];
         let function = self.stack.function_with::<H>(&settings, DEADLINES);
-        let event = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": path,
-            "headers": {"content-type": "application/json", "authorization": format!("Bearer {}", self.access)},
-            "requestContext": {"http": {"method": method, "sourceIp": "192.0.2.1"}, "stage": "$default"},
-            "body": body.to_string(), "isBase64Encoded": false,
-        });
-        let answer = serde_json::to_value(function.answer(&event.to_string()).await.unwrap()).unwrap();
-        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default();
-        (answer["statusCode"].as_u64().unwrap(), body)
+        call(&function, route, body, Some(&self.access)).await
     }
 
     /// Asks until the answer is not 503, which a busy machine comes to without any fault.

@@ -5,7 +5,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
-use relatch_tests::{Fault, FaultyDatabase, ItemKey, TestStack, claims};
+use relatch_tests::{Fault, FaultyDatabase, ItemKey, TestStack, claims, event};
 use serde_json::{Value, json};
 use signin::SignIn;
 
@@ -49,12 +49,7 @@ struct Answer {
 
 impl Answer {
     async fn of<H: Handler>(function: &Function<H>, path: &str, body: &Value) -> Self {
-        let event = json!({
-            "version": "2.0", "routeKey": format!("POST {path}"), "rawPath": path,
-            "headers": {"content-type": "application/json"},
-            "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
-            "body": body.to_string(), "isBase64Encoded": false,
-        });
+        let event = event(&format!("POST {path}"), body);
         let answer = serde_json::to_value(function.answer(&event.to_string()).await.unwrap()).unwrap();
         Self {
             status: answer["statusCode"].as_u64().unwrap(),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use relatch::lambda::Function;
-use relatch_tests::{Fault, FaultyDatabase, ItemKey, TestStack};
+use relatch_tests::{Fault, FaultyDatabase, ItemKey, TestStack, event};
 use serde_json::{Value, json};
 use signin::SignIn;
 
@@ -31,11 +31,9 @@ impl Instance {
     }
 
     async fn try_headers(&self, email: &str, password: &str, address: &str, headers: Value) -> Answer {
-        let event = json!({
-            "version": "2.0", "routeKey": "POST /signin", "rawPath": "/signin", "headers": headers,
-            "requestContext": {"http": {"method": "POST", "sourceIp": address}, "stage": "$default"},
-            "body": json!({"email": email, "password": password}).to_string(), "isBase64Encoded": false,
-        });
+        let mut event = event("POST /signin", json!({"email": email, "password": password}));
+        event["headers"] = headers;
+        event["requestContext"]["http"]["sourceIp"] = json!(address);
         let answer = serde_json::to_value(self.0.answer(&event.to_string()).await.unwrap()).unwrap();
         Answer {
             status: answer["statusCode"].as_u64().unwrap(),

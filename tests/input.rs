@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
-use relatch_tests::{FaultyDatabase, TestStack};
+use relatch_tests::{FaultyDatabase, TestStack, event};
 use serde_json::{Value, json};
 use signin::SignIn;
 use signout::SignOut;
@@ -42,14 +43,8 @@ impl Route {
         format!("{{\"{}\":{value},\"password\":\"x\"}}", self.member)
     }
 
-    fn with_body(self, body: impl Into<String>) -> Value {
-        let body: String = body.into();
-        json!({
-            "version": "2.0", "routeKey": format!("POST {}", self.path), "rawPath": self.path,
-            "headers": {"content-type": "application/json"},
-            "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
-            "body": body, "isBase64Encoded": false,
-        })
+    fn with_body(self, body: impl Display) -> Value {
+        event(&format!("POST {}", self.path), body)
     }
 
     fn with_content_type(self, content_type: &str) -> Value {

@@ -22,7 +22,7 @@ async fn a_function_that_is_killed_before_it_answers_signs_nobody_out() {
 
     database.fail("UpdateItem", Fault::LateReply(Duration::from_secs(60)), usize::MAX);
     let runtime = RuntimeApi::start().await;
-    let unanswered = runtime.send(&event("/refresh", &json!({ "refresh_token": token })));
+    let unanswered = runtime.send(&event("POST /refresh", json!({ "refresh_token": token })));
     let function = start(&stack, database.url(), &runtime);
     let is_rotated = async || stack.item(&session).await.unwrap()["gen"].as_n().unwrap() == "1";
     while !is_rotated().await {
@@ -32,7 +32,7 @@ async fn a_function_that_is_killed_before_it_answers_signs_nobody_out() {
 
     database.fail("UpdateItem", Fault::Silence, 0);
     let runtime = RuntimeApi::start().await;
-    let answer = runtime.send(&event("/refresh", &json!({ "refresh_token": token })));
+    let answer = runtime.send(&event("POST /refresh", json!({ "refresh_token": token })));
     let _function = start(&stack, database.url(), &runtime);
     let answer = answer.await;
     assert_eq!(answer["statusCode"], 200, "{answer}");

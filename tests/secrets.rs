@@ -6,7 +6,7 @@ use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
 use relatch::time::Timestamp;
 use relatch::token::{Algorithm, Purpose, StoredKeys};
-use relatch_tests::{Fault, FaultyDatabase, SecretsManager, TestStack};
+use relatch_tests::{Fault, FaultyDatabase, SecretsManager, TestStack, call};
 use serde_json::{Value, json};
 use signin::SignIn;
 use signout::SignOut;
@@ -89,22 +89,6 @@ fn with_another(set: &str, purpose: Purpose, from: Timestamp) -> String {
     let algorithm = if purpose == Purpose::Access { Algorithm::ES256 } else { Algorithm::HS256 };
     keys.add(purpose, algorithm, from).unwrap();
     keys.to_text().unwrap().expose().to_owned()
-}
-
-async fn call<H: Handler>(function: &Function<H>, route: &str, body: &Value, token: Option<&str>) -> (u64, Value) {
-    let (method, path) = route.split_once(' ').unwrap();
-    let mut headers = json!({"content-type": "application/json"});
-    if let Some(token) = token {
-        headers["authorization"] = json!(format!("Bearer {token}"));
-    }
-    let event = json!({
-        "version": "2.0", "routeKey": route, "rawPath": path, "headers": headers,
-        "requestContext": {"http": {"method": method, "sourceIp": "192.0.2.1"}, "stage": "$default"},
-        "body": body.to_string(), "isBase64Encoded": false,
-    });
-    let answer = serde_json::to_value(function.answer(&event.to_string()).await.unwrap()).unwrap();
-    let body = answer["body"].as_str().unwrap();
-    (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(body).unwrap_or_default())
 }
 
 async fn refresh(function: &Function<Refresh>, token: &str) -> (u64, Value) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use relatch_tests::{Answer, Client, Fault, FaultyDatabase, ItemKey, TestStack, claims};
+use relatch_tests::{Answer, Client, Fault, FaultyDatabase, ItemKey, TestStack, call, claims};
 use serde_json::json;
 use signout::SignOut;
 
@@ -190,13 +190,8 @@ async fn a_session_that_cannot_be_ended_is_503() {
     let function = stack.function::<SignOut>(&[("AWS_ENDPOINT_URL_DYNAMODB", database.url())]);
     let token = client.sign_in().await.refresh_token();
     let sign_out = async |is_everywhere: bool| {
-        let event = json!({
-            "version": "2.0", "routeKey": "POST /signout", "rawPath": "/signout",
-            "headers": {"content-type": "application/json"},
-            "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
-            "body": json!({"refresh_token": token, "everywhere": is_everywhere}).to_string(), "isBase64Encoded": false,
-        });
-        serde_json::to_value(function.answer(&event.to_string()).await.unwrap()).unwrap()["statusCode"].clone()
+        let body = json!({"refresh_token": token, "everywhere": is_everywhere});
+        call(&function, "POST /signout", &body, None).await.0
     };
     for is_everywhere in [false, true] {
         database.fail("UpdateItem", Fault::Error("InternalServerError", 500), 3);

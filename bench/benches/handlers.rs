@@ -10,7 +10,6 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jwks::Jwks;
 use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
-use relatch_bench::jwks_event;
 use relatch_cli::dev::demo;
 use relatch_tests::{TestStack, event};
 use serde_json::{Value, json};
@@ -32,26 +31,24 @@ fn handlers(criterion: &mut Criterion) {
     let tokens = runtime.block_on(stack.client().sign_in());
 
     let refresh: Function<Refresh> = stack.function(&[]);
-    let first = event("/refresh", &json!({"refresh_token": tokens.refresh_token()}));
+    let first = event("POST /refresh", json!({"refresh_token": tokens.refresh_token()}));
     criterion.bench_function("refresh, a retry within the window", |bencher| {
         bencher.iter(|| runtime.block_on(answer(&refresh, &first)));
     });
 
     let userinfo: Function<UserInfo> = stack.function(&[]);
-    let mut who = event("/userinfo", &Value::Null);
-    who["routeKey"] = "GET /userinfo".into();
-    who["requestContext"]["http"]["method"] = "GET".into();
+    let mut who = event("GET /userinfo", Value::Null);
     who["headers"]["authorization"] = format!("Bearer {}", tokens.access_token()).into();
     criterion.bench_function("userinfo", |bencher| {
         bencher.iter(|| runtime.block_on(answer(&userinfo, &who)));
     });
 
     let jwks: Function<Jwks> = stack.function(&[]);
-    let keys = jwks_event();
+    let keys = event("GET /.well-known/jwks.json", Value::Null);
     criterion.bench_function("the public keys", |bencher| bencher.iter(|| runtime.block_on(answer(&jwks, &keys))));
 
     let sign_in: Function<SignIn> = stack.function(&[]);
-    let right = event("/signin", &json!({"email": demo::EMAIL, "password": demo::PASSWORD}));
+    let right = event("POST /signin", json!({"email": demo::EMAIL, "password": demo::PASSWORD}));
     criterion.bench_function("sign-in, cost 4", |bencher| {
         bencher.iter(|| runtime.block_on(answer(&sign_in, &right)));
     });

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement fails by panicking")]
 #![allow(clippy::indexing_slicing, reason = "a missing member fails the measurement that looks for it")]
 
-use std::path::PathBuf;
-
 mod crypt;
 mod process;
 mod stack;
@@ -11,13 +9,7 @@ mod tls;
 
 pub use crypt::Crypt;
 pub use process::{Binaries, Process};
-pub use stack::{BareClient, Bench, Refreshes, StackClient, event, jwks_event};
-pub use tls::TlsFront;
-
-/// The certificates that a function trusts besides, as many as in a deployment.
-pub fn roots() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/src/aws/roots.pem"))
-}
+pub use stack::{BareRefreshes, Bench, Refreshes, event};
 
 /// The median of some figures.
 pub fn median(mut figures: Vec<f64>) -> f64 {

@@ -69,11 +69,11 @@ impl Process {
         Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
     }
 
-    /// The most memory that it has had at once, in KiB.
+    /// The most memory that it has had at once, in MiB.
     pub fn peak_memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 }
 

@@ -2,7 +2,6 @@
 //! certificates of 2048 bits, one between the server's and the root's.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
@@ -13,19 +12,16 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 /// A running front.
 #[derive(Debug)]
-pub struct TlsFront {
+pub(crate) struct TlsFront {
     url: String,
-    bundle: PathBuf,
+    root: String,
 }
 
 impl TlsFront {
-    /// Starts one before `upstream`, a URL; the root's certificate is written to `folder`, after
-    /// those that a function trusts besides.
-    pub async fn start(upstream: &str, folder: &Path, trusted_besides: &str) -> Self {
+    /// Starts one before `upstream`, a URL.
+    pub(crate) async fn start(upstream: &str) -> Self {
         let upstream: SocketAddr = upstream.trim_start_matches("http://").parse().unwrap();
         let (config, root) = certified();
-        let bundle = folder.join("roots.pem");
-        std::fs::write(&bundle, format!("{trusted_besides}\n{root}")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -35,17 +31,17 @@ impl TlsFront {
                 tokio::spawn(pass(acceptor.clone(), client, upstream));
             }
         });
-        Self { url, bundle }
+        Self { url, root }
     }
 
     /// Where it listens.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The file with the certificates that a function has to trust.
-    pub fn bundle(&self) -> &Path {
-        &self.bundle
+    /// The root's certificate, which a function has to trust.
+    pub(crate) fn root(&self) -> &str {
+        &self.root
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use relatch::lambda::Function;
-use relatch_tests::{ItemKey, TestStack};
+use relatch_tests::{ItemKey, TestStack, event};
 use serde_json::json;
 use signin::SignIn;
 
@@ -73,13 +73,7 @@ async fn main() {
 /// One failed sign-in, in milliseconds.
 async fn fail(function: &Function<SignIn>, kind: usize) -> f64 {
     let password = if kind == 3 { "the right password" } else { "a wrong password" };
-    let event = json!({
-        "version": "2.0", "routeKey": "POST /signin", "rawPath": "/signin",
-        "headers": {"content-type": "application/json"},
-        "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
-        "body": json!({"email": format!("{kind}@example.com"), "password": password}).to_string(),
-        "isBase64Encoded": false,
-    });
+    let event = event("POST /signin", json!({"email": format!("{kind}@example.com"), "password": password}));
     let event = event.to_string();
     let started = Instant::now();
     let answer = function.answer(&event).await.unwrap();

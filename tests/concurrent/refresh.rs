@@ -14,7 +14,7 @@ async fn refreshes_of_one_session_agree() {
     let settings = [("AWS_LAMBDA_MAX_CONCURRENCY", "8"), ("BCRYPT_COST", "10")];
     let _function = Binary::start(env!("CARGO_BIN_EXE_refresh"), &runtime, stack.stack().environment(), &settings);
     let refresh = async |token: &str| {
-        let answer = runtime.send(&event("/refresh", &json!({ "refresh_token": token }))).await;
+        let answer = runtime.send(&event("POST /refresh", json!({ "refresh_token": token }))).await;
         assert_eq!(answer["statusCode"], 200, "{answer}");
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         body["refresh_token"].as_str().unwrap().to_owned()

@@ -12,8 +12,8 @@ async fn a_password_that_is_compared_keeps_nobody_waiting() {
     let settings = [("AWS_LAMBDA_MAX_CONCURRENCY", "2"), ("BCRYPT_COST", "12")];
     let _function = Binary::start(env!("CARGO_BIN_EXE_signin"), &runtime, stack.stack().environment(), &settings);
     let wrong = json!({"email": demo::EMAIL, "password": "not the password"});
-    let mut slow = Box::pin(runtime.send(&event("/signin", &wrong)));
-    let no_email = event("/signin", &json!({"email": "no email", "password": "x"}));
+    let mut slow = Box::pin(runtime.send(&event("POST /signin", &wrong)));
+    let no_email = event("POST /signin", json!({"email": "no email", "password": "x"}));
     let quick = tokio::select! {
         biased;
         quick = runtime.send(&no_email) => quick,

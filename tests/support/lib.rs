@@ -8,6 +8,7 @@
 
 mod binary;
 mod client;
+mod event;
 mod faults;
 mod invoke;
 mod runtime;
@@ -16,8 +17,9 @@ mod stack;
 
 pub use binary::Binary;
 pub use client::{Answer, Client, claims};
+pub use event::{call, event};
 pub use faults::{Fault, FaultyDatabase, Units};
 pub use invoke::InvokeAddress;
-pub use runtime::{RuntimeApi, event};
+pub use runtime::RuntimeApi;
 pub use secrets::SecretsManager;
-pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment, log_to};
+pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, Response, Uri};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -16,16 +16,6 @@ struct Shared {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(usize, String)>>,
     waiting: Mutex<HashMap<usize, oneshot::Sender<Value>>>,
     is_polled: Notify,
-}
-
-/// A request as API Gateway hands it to a function.
-pub fn event(path: &str, body: &Value) -> Value {
-    json!({
-        "version": "2.0", "routeKey": format!("POST {path}"), "rawPath": path,
-        "headers": {"content-type": "application/json"},
-        "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "stage": "$default"},
-        "body": body.to_string(), "isBase64Encoded": false,
-    })
 }
 
 /// A running Runtime API.

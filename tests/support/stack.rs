@@ -20,6 +20,7 @@ use relatch::user::{UserId, UserStatus};
 use relatch_cli::dev::chaos::Chaos;
 use relatch_cli::dev::engine::Storage;
 use relatch_cli::dev::{Stack, StackOptions, demo};
+use rotate_keys::RotateKeys;
 
 use crate::client::{Client, claims};
 
@@ -128,7 +129,16 @@ impl TestStack {
         Authorizer::new(self.config(settings), self.clock.clock(), Log::to(self.log.clone()))
     }
 
-    fn config(&self, settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    /// The function that rotates keys, as Lambda would run it, with some variables of its own.
+    pub fn rotate_keys(&self, settings: &[(&str, &str)]) -> RotateKeys {
+        RotateKeys::new(self.config(settings), self.clock.clock(), Log::to(self.log.clone()))
+    }
+
+    /// The settings of its functions, with some variables of one's own.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn config(&self, settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let mut environment = self.stack.environment().clone();
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Config::from_lookup(Place::Local, |name| environment.get(name).cloned())
@@ -194,7 +204,8 @@ impl TestStack {
         delete.send().await.unwrap();
     }
 
-    fn database(&self) -> aws_sdk_dynamodb::Client {
+    /// A client of its database.
+    pub fn database(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -203,11 +214,6 @@ impl TestStack {
             .build();
         aws_sdk_dynamodb::Client::from_conf(config)
     }
-}
-
-/// A log that is read back with a stack's own.
-pub fn log_to(stack: &TestStack) -> Log {
-    Log::to(stack.log.clone())
 }
 
 /// The key of an item.

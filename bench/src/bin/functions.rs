@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use relatch_bench::{Bench, Binaries, Crypt, Process, event, jwks_event, median, roots};
-use serde_json::json;
+use relatch_bench::{Bench, Binaries, Crypt, Process, event, median};
+use serde_json::Value;
 
 /// How much is measured.
 struct Amount {
@@ -38,21 +38,37 @@ async fn main() {
     let amount = if options.iter().any(|option| option == "--quick") { QUICK } else { FULL };
     let is_asked_for = |part: &str| parts.is_empty() || parts.iter().any(|asked| asked == part);
 
-    let bench = Bench::start(amount.cost, &roots()).await;
-    let environment = bench.environment();
+    let measured = Measured { bench: Bench::start(amount.cost).await, binaries, amount };
     if is_asked_for("sizes") {
-        sizes(&binaries);
+        sizes(&measured.binaries);
     }
     if is_asked_for("starts") {
-        starts(&bench, &binaries, &environment, &amount).await;
-        first_random(&binaries, amount.starts);
+        measured.starts().await;
+        measured.first_random();
     }
     if is_asked_for("refreshes") {
-        refreshes(&bench, &binaries, &environment, &amount).await;
+        measured.refreshes().await;
     }
     if is_asked_for("sign-ins") {
-        sign_ins(&bench, &binaries, &environment, &amount).await;
+        measured.sign_ins().await;
     }
+}
+
+/// What is measured, on what, and how much of it.
+struct Measured {
+    bench: Bench,
+    binaries: Binaries,
+    amount: Amount,
+}
+
+/// What one start of a process took.
+struct Start {
+    /// CPU time until it asked for its first event, in milliseconds.
+    ready: f64,
+    /// CPU time until it had answered it, in milliseconds.
+    answered: f64,
+    /// The most memory until it asked for its first event, in MiB.
+    memory: f64,
 }
 
 fn line(what: &str, figure: f64, unit: &str, ratio: Option<(f64, &str)>) {
@@ -80,128 +96,131 @@ fn sizes(binaries: &Binaries) {
     }
 }
 
-/// From the process's start to its first question for an event, and to its first answer.
-async fn starts(bench: &Bench, binaries: &Binaries, environment: &BTreeMap<String, String>, amount: &Amount) {
-    let mut figures: BTreeMap<&str, Vec<(f64, f64, f64)>> = BTreeMap::new();
-    let mut of_refresh = bench.refreshes().await;
-    let mut of_echo = bench.baseline_refreshes().await;
-    for _ in 0..amount.starts {
-        for name in ["hello", "jwks", "echo", "refresh"] {
-            let process = Process::start(&binaries.path(name), environment).await;
-            let (ready, memory) = (process.cpu(), process.peak_memory());
-            match name {
-                // Its keys are in a file here, so that it needs no database.
-                "jwks" => drop(process.answer(&jwks_event()).await),
-                "hello" => drop(process.answer(&event("/", &json!({}))).await),
-                "echo" => of_echo.refresh_by(&process).await,
-                _ => of_refresh.refresh_by(&process).await,
+impl Measured {
+    async fn process(&self, name: &str) -> Process {
+        self.bench.process(&self.binaries, name).await
+    }
+
+    /// From the process's start to its first question for an event, and to its first answer.
+    async fn starts(&self) {
+        const NAMES: [&str; 4] = ["hello", "jwks", "echo", "refresh"];
+        let mut figures: BTreeMap<&str, Vec<Start>> = BTreeMap::new();
+        let (mut of_echo, mut of_refresh) = (self.bench.baseline_refreshes().await, self.bench.refreshes().await);
+        for _ in 0..self.amount.starts {
+            for name in NAMES {
+                let process = self.process(name).await;
+                let (ready, memory) = (process.cpu(), process.peak_memory());
+                match name {
+                    "echo" => of_echo.refresh_by(&process).await,
+                    "refresh" => of_refresh.refresh_by(&process).await,
+                    // Its keys are in a file here, so that it needs no database.
+                    "jwks" => drop(process.answer(&event("GET /.well-known/jwks.json", &Value::Null)).await),
+                    _ => drop(process.answer(&event("POST /", &Value::Null)).await),
+                }
+                let (ready, answered) = (millis(ready), millis(process.cpu()));
+                figures.entry(name).or_default().push(Start { ready, answered, memory });
             }
-            let figure = (millis(ready), millis(process.cpu()), memory / 1024.0);
-            figures.entry(name).or_default().push(figure);
         }
+        let tell = |what: &str, unit: &str, figure: fn(&Start) -> f64| {
+            let of = |name: &str| median(figures[name].iter().map(figure).collect());
+            for name in NAMES {
+                line(&format!("{what}: {name}"), of(name), unit, Some((of("hello"), "hello")));
+            }
+        };
+        tell("start to the first next", "ms", |start| start.ready);
+        tell("start to the first answer", "ms", |start| start.answered);
+        tell("memory at its start, peak", "MiB", |start| start.memory);
     }
-    let of = |name: &str, which: fn(&(f64, f64, f64)) -> f64| median(figures[name].iter().map(which).collect());
-    for (what, unit, which) in [
-        ("start to the first next", "ms", (|figure| figure.0) as fn(&(f64, f64, f64)) -> f64),
-        ("start to the first answer", "ms", |figure| figure.1),
-        ("memory at its start, peak", "MiB", |figure| figure.2),
-    ] {
-        let hello = of("hello", which);
-        for name in ["hello", "jwks", "echo", "refresh"] {
-            line(&format!("{what}: {name}"), of(name, which), unit, Some((hello, "hello")));
+
+    fn first_random(&self) {
+        let nanoseconds = |_| {
+            let output = std::process::Command::new(self.binaries.path("first-random")).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().parse::<f64>().unwrap()
+        };
+        let figure = median((0..self.amount.starts).map(nanoseconds).collect()) / 1e6;
+        line("first random number of a process", figure, "ms", None);
+        assert!(figure <= 0.1, "the entropy of a jittering CPU is gathered again");
+    }
+
+    /// Of one session after another, each in its turn with the baseline.
+    async fn refreshes(&self) {
+        let (hello, echo, refresh) =
+            (self.process("hello").await, self.process("echo").await, self.process("refresh").await);
+        let (mut of_echo, mut of_refresh) = (self.bench.baseline_refreshes().await, self.bench.refreshes().await);
+        let (mut echo_figures, mut refresh_figures, mut answered) = (Vec::new(), Vec::new(), 0);
+        for round in 0..=self.amount.rounds {
+            let (echo_before, refresh_before) = (echo.cpu(), refresh.cpu());
+            for _ in 0..self.amount.refreshes {
+                of_echo.refresh_by(&echo).await;
+                of_refresh.refresh_by(&refresh).await;
+                answered += 1;
+            }
+            let each = |used: Duration| millis(used) / f64::from(u32::try_from(self.amount.refreshes).unwrap());
+            // The first round warms up.
+            if round > 0 {
+                echo_figures.push(each(echo.cpu() - echo_before));
+                refresh_figures.push(each(refresh.cpu() - refresh_before));
+            }
         }
-    }
-}
+        let (echo_figure, refresh_figure) = (median(echo_figures), median(refresh_figures));
+        line("refresh, warm: the least, raw", echo_figure, "ms", None);
+        line("refresh, warm", refresh_figure, "ms", Some((echo_figure, "raw")));
 
-fn first_random(binaries: &Binaries, starts: usize) {
-    let nanoseconds = |_| {
-        let output = std::process::Command::new(binaries.path("first-random")).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().parse::<f64>().unwrap()
-    };
-    let figure = median((0..starts).map(nanoseconds).collect()) / 1e6;
-    line("first random number of a process", figure, "ms", None);
-    assert!(figure <= 0.1, "the entropy of a jittering CPU is gathered again");
-}
-
-/// Of one session after another, each in its turn with the baseline.
-async fn refreshes(bench: &Bench, binaries: &Binaries, environment: &BTreeMap<String, String>, amount: &Amount) {
-    let hello = Process::start(&binaries.path("hello"), environment).await;
-    let echo = Process::start(&binaries.path("echo"), environment).await;
-    let refresh = Process::start(&binaries.path("refresh"), environment).await;
-    let (mut of_echo, mut of_refresh) = (bench.baseline_refreshes().await, bench.refreshes().await);
-    let (mut echo_figures, mut refresh_figures, mut answered) = (Vec::new(), Vec::new(), 0);
-    for round in 0..=amount.rounds {
-        let (echo_before, refresh_before) = (echo.cpu(), refresh.cpu());
-        for _ in 0..amount.refreshes {
-            of_echo.refresh_by(&echo).await;
+        while answered < 1000 {
             of_refresh.refresh_by(&refresh).await;
             answered += 1;
         }
-        let each = |used: Duration| millis(used) / f64::from(u32::try_from(amount.refreshes).unwrap());
-        // The first round warms up.
-        if round > 0 {
-            echo_figures.push(each(echo.cpu() - echo_before));
-            refresh_figures.push(each(refresh.cpu() - refresh_before));
+        for _ in 0..1000 {
+            hello.answer(&event("POST /", &Value::Null)).await;
         }
+        let (of_hello, early) = (hello.peak_memory(), refresh.peak_memory());
+        line("memory after 1,000, peak: hello", of_hello, "MiB", None);
+        line("memory after 1,000, peak: refresh", early, "MiB", Some((of_hello, "hello")));
+        while answered < self.amount.long_life {
+            of_refresh.refresh_by(&refresh).await;
+            answered += 1;
+        }
+        let late = refresh.peak_memory();
+        line(&format!("memory after {answered}, peak: refresh"), late, "MiB", Some((early, "after 1,000")));
     }
-    let (echo_figure, refresh_figure) = (median(echo_figures), median(refresh_figures));
-    line("refresh, warm: the least, raw", echo_figure, "ms", None);
-    line("refresh, warm", refresh_figure, "ms", Some((echo_figure, "raw")));
 
-    while answered < 1000 {
-        of_refresh.refresh_by(&refresh).await;
-        answered += 1;
-    }
-    for _ in 0..1000 {
-        hello.answer(&event("/", &json!({}))).await;
-    }
-    let (of_hello, early) = (hello.peak_memory() / 1024.0, refresh.peak_memory() / 1024.0);
-    line("memory after 1,000, peak: hello", of_hello, "MiB", None);
-    line("memory after 1,000, peak: refresh", early, "MiB", Some((of_hello, "hello")));
-    while answered < amount.long_life {
-        of_refresh.refresh_by(&refresh).await;
-        answered += 1;
-    }
-    let late = refresh.peak_memory() / 1024.0;
-    line(&format!("memory after {answered}, peak: refresh"), late, "MiB", Some((early, "after 1,000")));
-}
-
-async fn sign_ins(bench: &Bench, binaries: &Binaries, environment: &BTreeMap<String, String>, amount: &Amount) {
-    let signin = Process::start(&binaries.path("signin"), environment).await;
-    let echo = Process::start(&binaries.path("echo"), environment).await;
-    let mut crypt = Crypt::start().await;
-    let (mut crypt_figures, mut figures, mut besides, mut calls) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=amount.rounds {
-        let [mut of_crypt, mut of_signin, mut of_first_thread, mut of_calls] = [Duration::ZERO; 4];
-        for _ in 0..amount.sign_ins {
-            let (before, first_before) = (signin.cpu(), signin.cpu_of_first_thread());
-            bench.sign_in_by(&signin).await;
-            of_signin += signin.cpu() - before;
-            of_first_thread += signin.cpu_of_first_thread() - first_before;
-            let before = echo.cpu();
-            echo.answer(&event("/calls", &json!({}))).await;
-            of_calls += echo.cpu() - before;
-            if let Some(crypt) = &mut crypt {
-                let before = crypt.cpu();
-                crypt.hash(amount.cost).await;
-                of_crypt += crypt.cpu() - before;
+    async fn sign_ins(&self) {
+        let signin = self.process("signin").await;
+        let echo = self.process("echo").await;
+        let mut crypt = Crypt::start().await;
+        let (mut crypt_figures, mut figures, mut besides, mut calls) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for round in 0..=self.amount.rounds {
+            let [mut of_crypt, mut of_signin, mut of_first_thread, mut of_calls] = [Duration::ZERO; 4];
+            for _ in 0..self.amount.sign_ins {
+                let (before, first_before) = (signin.cpu(), signin.cpu_of_first_thread());
+                self.bench.sign_in_by(&signin).await;
+                of_signin += signin.cpu() - before;
+                of_first_thread += signin.cpu_of_first_thread() - first_before;
+                let before = echo.cpu();
+                echo.answer(&event("POST /calls", &Value::Null)).await;
+                of_calls += echo.cpu() - before;
+                if let Some(crypt) = &mut crypt {
+                    let before = crypt.cpu();
+                    crypt.hash(self.amount.cost).await;
+                    of_crypt += crypt.cpu() - before;
+                }
+            }
+            let each = |used: Duration| millis(used) / f64::from(u32::try_from(self.amount.sign_ins).unwrap());
+            if round > 0 {
+                crypt_figures.push(each(of_crypt));
+                figures.push(each(of_signin));
+                besides.push(each(of_first_thread));
+                calls.push(each(of_calls));
             }
         }
-        let each = |used: Duration| millis(used) / f64::from(u32::try_from(amount.sign_ins).unwrap());
-        if round > 0 {
-            crypt_figures.push(each(of_crypt));
-            figures.push(each(of_signin));
-            besides.push(each(of_first_thread));
-            calls.push(each(of_calls));
+        let raw = crypt.is_some().then(|| (median(crypt_figures), "crypt_r"));
+        if let Some((figure, _)) = raw {
+            line(&format!("bcrypt of cost {} by crypt_r", self.amount.cost), figure, "ms", None);
         }
+        line("sign-in, warm", median(figures), "ms", raw);
+        let raw = median(calls);
+        line("six calls to the database and a signature, raw", raw, "ms", None);
+        line("sign-in, warm, without bcrypt", median(besides), "ms", Some((raw, "raw")));
     }
-    let raw = crypt.is_some().then(|| (median(crypt_figures), "crypt_r"));
-    if let Some((figure, _)) = raw {
-        line(&format!("bcrypt of cost {} by crypt_r", amount.cost), figure, "ms", None);
-    }
-    line("sign-in, warm", median(figures), "ms", raw);
-    let raw = median(calls);
-    line("six calls to the database and a signature, raw", raw, "ms", None);
-    line("sign-in, warm, without bcrypt", median(besides), "ms", Some((raw, "raw")));
 }
