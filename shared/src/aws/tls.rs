@@ -4,7 +4,8 @@
 //! come from them. Reading the system's 140 takes longer than everything else a function does
 //! while it starts. Where somebody else may have certified the endpoint, the system's are
 //! trusted, or those in the file that `SSL_CERT_FILE` names: an endpoint from the settings, and
-//! the regions that are not Amazon's own.
+//! the regions that are not Amazon's own. An endpoint without TLS, such as the local stack's,
+//! needs none.
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::Builder;
@@ -28,10 +29,10 @@ pub(super) fn https_client(region: &str, endpoint: Option<&str>) -> SharedHttpCl
 fn trust_store(region: &str, endpoint: Option<&str>) -> TrustStore {
     // China's regions are run by other companies, the isolated ones have authorities of their own.
     let is_amazons = !["cn-", "us-iso", "eu-iso"].iter().any(|foreign| region.starts_with(foreign));
-    if endpoint.is_none() && is_amazons {
-        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-    } else {
-        TrustStore::default()
+    match endpoint {
+        None if is_amazons => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
+        Some(endpoint) if endpoint.starts_with("http://") => TrustStore::empty(),
+        None | Some(_) => TrustStore::default(),
     }
 }
 
@@ -79,6 +80,7 @@ mod tests {
         for region in ["us-east-1", "eu-central-1", "us-gov-west-1", "eusc-de-east-1"] {
             assert!(!trusts_the_system(region, None), "{region}");
             assert!(trusts_the_system(region, Some("https://localhost:8000")), "{region}");
+            assert!(!trusts_the_system(region, Some("http://localhost:8000")), "{region}");
         }
         for region in ["cn-north-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1"] {
             assert!(trusts_the_system(region, None), "{region}");
