@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::attempts::Limits;
+use crate::origin::AllowedOrigins;
 use crate::secret::Secret;
 use crate::token::Algorithm;
 
@@ -47,6 +48,9 @@ pub struct Config {
     pub attempts_table: String,
     /// `KEYS_TABLE`: the name of the table with the public keys of access tokens.
     pub keys_table: String,
+    /// `CORS_ALLOWED_ORIGINS`: the origins of the owner's web pages, which may hold a refresh token
+    /// in a cookie. CORS itself is the gateway's, which has the same list.
+    pub allowed_origins: AllowedOrigins,
     /// How many passwords may be tried.
     pub limits: Limits,
     /// `TRUSTED_PROXY_HOPS`: how many proxies of the owner's stand before the API, and are
@@ -159,7 +163,7 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     /// Every variable that is read.
-    pub const VARIABLES: [&str; 32] = [
+    pub const VARIABLES: [&str; 33] = [
         "ACCESS_KEYS_SECRET_ARN",
         "ACCESS_KEY_ALGORITHM",
         "ACCESS_TOKEN_TTL",
@@ -175,6 +179,7 @@ impl Config {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "BCRYPT_COST",
+        "CORS_ALLOWED_ORIGINS",
         "KEYS_FILE",
         "KEYS_TABLE",
         "METRICS_NAMESPACE",
@@ -225,7 +230,7 @@ impl Config {
         let mut reader = Reader { lookup, findings: Vec::new() };
         let issuer = reader.checked(
             "TOKEN_ISSUER",
-            "an https URL without query, fragment or a slash at the end",
+            "an https URL of at most 1024 bytes without query, fragment or a slash at the end",
             is_issuer,
         );
         let audience = reader.checked("TOKEN_AUDIENCE", "one word without spaces", is_word);
@@ -249,6 +254,7 @@ impl Config {
             Place::Local => i64::from(crate::password::MIN_COST),
         };
         let bcrypt_cost = reader.number("BCRYPT_COST", 12, lowest_cost, 14);
+        let allowed_origins = reader.allowed_origins();
         let limits = reader.limits();
         let trusted_hops = reader.number("TRUSTED_PROXY_HOPS", 0, 0, 8);
         let config = Self {
@@ -266,6 +272,7 @@ impl Config {
             sessions_table: reader.required("SESSIONS_TABLE"),
             attempts_table: reader.required("ATTEMPTS_TABLE"),
             keys_table: reader.required("KEYS_TABLE"),
+            allowed_origins,
             limits,
             authorizer_mode,
             authorizer_scope,
@@ -342,6 +349,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             self.finding(name, "must be scope tokens with one space between them (RFC 6749 §3.3)");
         }
         scope
+    }
+
+    fn allowed_origins(&mut self) -> AllowedOrigins {
+        const NAME: &str = "CORS_ALLOWED_ORIGINS";
+        let text = self.optional(NAME).unwrap_or_default();
+        AllowedOrigins::parse(&text).unwrap_or_else(|| {
+            self.finding(NAME, "must be exact origins, such as https://app.example.com, with commas between them");
+            AllowedOrigins::default()
+        })
     }
 
     fn authorizer_mode(&mut self) -> AuthorizerMode {
@@ -433,8 +449,14 @@ fn is_issuer(url: &str) -> bool {
         Some(("http", rest)) if is_loopback(rest) => rest,
         _ => return false,
     };
+    // It is twice in each token, and a browser drops a cookie of more than 4096 bytes.
+    let is_short = url.len() <= 1024;
     let is_url_byte = |b: u8| b.is_ascii_graphic() && !b"?#\"<>\\^`{|}@".contains(&b);
-    !rest.starts_with(['/', ':']) && !rest.is_empty() && !rest.ends_with('/') && rest.bytes().all(is_url_byte)
+    is_short
+        && !rest.starts_with(['/', ':'])
+        && !rest.is_empty()
+        && !rest.ends_with('/')
+        && rest.bytes().all(is_url_byte)
 }
 
 fn is_loopback(rest: &str) -> bool {

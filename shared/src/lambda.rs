@@ -174,9 +174,10 @@ fn told(refusal: &Refusal, entry: &mut Entry) {
             entry.becomes(Event::SigninThrottled).with("why", scope.name())
         }
         // Each way to come here has its own event, which the function has told.
-        Refusal::Error(Error::InvalidGrant | Error::InvalidToken) => entry,
+        Refusal::CookieIsOver | Refusal::Error(Error::InvalidGrant | Error::InvalidToken) => entry,
         Refusal::Error(error @ (Error::Unavailable(_) | Error::Internal(_))) => entry.fails(error),
         Refusal::MissingToken => entry.becomes(Event::AccessRefused).with("why", "missing"),
+        Refusal::ForeignPage => entry.becomes(Event::InputRefused).with("why", "foreign_page"),
         Refusal::InvalidRequest(_)
         | Refusal::NotFound
         | Refusal::MethodNotAllowed(_)

@@ -2,11 +2,11 @@
 //! [`relatch::session`]. The second takes a form, as standard clients send it (RFC 6749 §6).
 //!
 //! Clients have no secret here, so that nobody is asked for one: an `Authorization` header is
-//! not looked at. Neither route reads cookies, and neither answers 401, on which clients
-//! refresh.
+//! not looked at. Neither route answers 401, on which clients refresh. A web page's token may be in a
+//! cookie at `/refresh`; `/token` reads none.
 
 use relatch::error::Error;
-use relatch::http::{Members, Refusal, Request, Response, StatusCode, json};
+use relatch::http::{Members, Presented, Refusal, Request, Response, StatusCode, json, with_cookie};
 use relatch::lambda::{Context, Handler};
 use relatch::session::{Death, Decision, EndedBy, Lifetime, Seen, Session, Window, decide};
 use relatch::store::{Rotation, Store};
@@ -57,13 +57,35 @@ impl Handler for Refresh {
     }
 
     async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        let unverified = if request.path() == TOKEN {
+        if request.path() == TOKEN {
             request.expect("POST", TOKEN)?;
-            self.read_grant(request.form()?)?
-        } else {
-            request.expect("POST", REFRESH)?;
-            request.json()?.text("refresh_token", MAX_TOKEN_BYTES)?
-        };
+            let unverified = self.read_grant(request.form()?)?;
+            return Ok(json(StatusCode::OK, &self.trade(request, &unverified, entry).await?));
+        }
+        request.expect("POST", REFRESH)?;
+        match request.refresh_token(&mut request.json()?, &self.context.config.allowed_origins)? {
+            Presented::InBody(unverified) => {
+                Ok(json(StatusCode::OK, &self.trade(request, &unverified, entry).await?))
+            }
+            Presented::InCookie(Some(unverified)) => match self.trade(request, &unverified, entry).await {
+                Ok(pair) => Ok(with_cookie(pair)?),
+                Err(Refusal::Error(Error::InvalidGrant)) => Err(Refusal::CookieIsOver),
+                Err(refusal) => Err(refusal),
+            },
+            // It expired, or another tab signed out: as final as a token that is not good.
+            Presented::InCookie(None) => Err(refused(entry, Event::RefreshRevoked, "no_cookie").into()),
+        }
+    }
+}
+
+impl Refresh {
+    /// Trades a refresh token for the next pair.
+    async fn trade(
+        &self,
+        request: &Request,
+        unverified: &Secret,
+        entry: &mut Entry,
+    ) -> Result<TokenPair, Refusal> {
         let client_key = request.idempotency_key()?;
         let now = self.context.clock.now();
         let verify = |keys: &_| verify_refresh(unverified.expose(), keys, &self.issuance, now);
@@ -82,13 +104,10 @@ impl Handler for Refresh {
             .with("generation", subject.presented.generation.0);
         let (session, user, now) = self.redeem(&subject, now, entry).await?;
         let keys = self.keys.current(now).await?;
-        let pair =
-            TokenPair::issue((&session, &subject.secret), &user, &keys, &self.issuance, random::bytes()?, now)?;
-        Ok(json(StatusCode::OK, &pair))
+        let random = random::bytes()?;
+        Ok(TokenPair::issue((&session, &subject.secret), &user, &keys, &self.issuance, random, now)?)
     }
-}
 
-impl Refresh {
     /// The refresh token of a request to the token endpoint. What it may say besides must
     /// agree with this deployment, which has one client and one scope.
     fn read_grant(&self, mut members: Members) -> Result<Secret, Refusal> {

@@ -2,7 +2,7 @@
 
 use relatch::attempts::{AttemptId, Counters, Limits};
 use relatch::error::Error;
-use relatch::http::{Members, Refusal, Request, Response, StatusCode, json};
+use relatch::http::{Members, Refusal, Request, Response, StatusCode, json, with_cookie};
 use relatch::lambda::{Context, Handler};
 use relatch::password::{self, PasswordHash};
 use relatch::session::{EndedBy, Lifetime, Session, SessionSecret, surplus};
@@ -62,8 +62,10 @@ impl Handler for SignIn {
 
     async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
         request.expect("POST", "/signin")?;
-        let form = Form::read(request.json()?)?;
         let config = &self.context.config;
+        let mut members = request.json()?;
+        let is_cookie_wanted = request.wants_cookie(&mut members, &config.allowed_origins)?;
+        let form = Form::read(members)?;
         let now = self.context.clock.now();
         let keys = self.keys.current(now).await?;
         // Before it is known whether it is needed: without the key nobody signs in, or its
@@ -105,7 +107,7 @@ impl Handler for SignIn {
         self.tell_trouble(succeeded, now);
         entry.with("sub", user.id.as_str()).with("sid", session.id.as_str()).with("new_device", is_new_device);
         let pair = TokenPair::issue((&session, &secret), &user, &keys, &self.issuance, random::bytes()?, now)?;
-        Ok(json(StatusCode::OK, &pair))
+        if is_cookie_wanted { Ok(with_cookie(pair)?) } else { Ok(json(StatusCode::OK, &pair)) }
     }
 }
 

@@ -3,10 +3,11 @@
 //! Any refresh token of the session does, also one that was rotated away or has expired:
 //! whoever has it may at least stop others from using it. A token that says nothing
 //! (unknown, forged, of a session that is gone) is answered alike, because what was asked
-//! for is true: it is good for nothing (RFC 7009 §2.2).
+//! for is true: it is good for nothing (RFC 7009 §2.2). `/signout` also takes it from a web page's
+//! cookie, which goes when the session is ended; `/revoke` reads none.
 
 use relatch::error::Error;
-use relatch::http::{Refusal, Request, Response, StatusCode, empty, json};
+use relatch::http::{Presented, Refusal, Request, Response, StatusCode, empty, json, without_cookie};
 use relatch::lambda::{Context, Handler};
 use relatch::session::{Decision, EndedBy, Seen, Window, decide};
 use relatch::store::Store;
@@ -56,10 +57,23 @@ impl Handler for SignOut {
         }
         request.expect("POST", SIGN_OUT)?;
         let mut members = request.json()?;
-        let token = members.text("refresh_token", MAX_TOKEN_BYTES)?;
+        let presented = request.refresh_token(&mut members, &self.context.config.allowed_origins)?;
         let is_everywhere = members.flag("everywhere")?;
-        self.end(request, &token, is_everywhere, entry).await?;
-        Ok(empty())
+        match presented {
+            Presented::InBody(token) => {
+                self.end(request, &token, is_everywhere, entry).await?;
+                Ok(empty())
+            }
+            Presented::InCookie(token) => {
+                match token {
+                    Some(token) => self.end(request, &token, is_everywhere, entry).await?,
+                    None => {
+                        entry.with("why", "no_cookie");
+                    }
+                }
+                Ok(without_cookie(empty()))
+            }
+        }
     }
 }
 

@@ -181,8 +181,21 @@ fn the_issuer_is_an_https_url() {
         "https://auth example.com",
         "https://u@auth.example.com",
         "ftp://localhost",
+        &format!("https://{}.example", "a".repeat(1010)),
     ] {
         assert_eq!(findings(&[("TOKEN_ISSUER", bad)]).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn the_allowed_origins_are_exact() {
+    assert_eq!(read(&[]).unwrap().allowed_origins, AllowedOrigins::default());
+    let listed = "https://app.example.com,http://localhost:5173";
+    assert!(
+        read(&[("CORS_ALLOWED_ORIGINS", listed)]).unwrap().allowed_origins.contains("https://app.example.com")
+    );
+    for wrong in ["*", "null", "https://*.example.com", "http://app.example.com", "https://app.example.com/"] {
+        assert_eq!(findings(&[("CORS_ALLOWED_ORIGINS", wrong)]).len(), 1, "{wrong}");
     }
 }
 

@@ -11,6 +11,7 @@ use std::fmt;
 
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
 use lambda_http::aws_lambda_events::encodings::Body;
+use lambda_http::http::header::SET_COOKIE;
 use serde::{Deserialize, Serialize};
 
 use super::request::{Request, Version};
@@ -40,6 +41,7 @@ struct Event {
     raw_path: Option<String>,
     headers: Values<String>,
     multi_value_headers: Values<Vec<String>>,
+    cookies: Option<Vec<String>>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
     request_context: Context,
@@ -91,11 +93,14 @@ impl Request {
             }
             (None, None) => return Err(EventError),
         };
+        let headers = headers(event.headers, event.multi_value_headers);
+        let cookies = cookies(event.cookies, headers.get("cookie"));
         Ok(Self {
             version,
             method,
             path,
-            headers: headers(event.headers, event.multi_value_headers),
+            headers,
+            cookies,
             body: event.body.unwrap_or_default(),
             is_base64: event.is_base64_encoded.unwrap_or(false),
             source_ip: source_ip.unwrap_or_default(),
@@ -105,7 +110,7 @@ impl Request {
 
     /// The response in the form that answers this request's event.
     pub fn answer(&self, response: Response) -> Payload {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let status = i64::from(parts.status.as_u16());
         match self.version {
             Version::V1 => {
@@ -118,6 +123,10 @@ impl Request {
             Version::V2 => {
                 let mut payload = ApiGatewayV2httpResponse::default();
                 payload.status_code = status;
+                // Of which each becomes a `Set-Cookie` header.
+                let cookies = parts.headers.get_all(SET_COOKIE).iter();
+                payload.cookies = cookies.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)).collect();
+                parts.headers.remove(SET_COOKIE);
                 payload.headers = parts.headers;
                 payload.body = Some(Body::Text(body));
                 Payload::V2(payload)
@@ -140,14 +149,26 @@ fn without_stage(path: &str, stage: &str) -> String {
         .to_owned()
 }
 
+/// The cookies, one by one. Payload 2.0 lists them; whoever makes such an event otherwise, and
+/// payload 1.0, has them in a header.
+fn cookies(listed: Option<Vec<String>>, header: Option<&String>) -> Vec<String> {
+    let listed = listed.filter(|listed| !listed.is_empty());
+    let all = listed.unwrap_or_else(|| header.into_iter().cloned().collect());
+    let one_by_one = all.iter().flat_map(|some| some.split(';')).map(str::trim);
+    one_by_one.filter(|cookie| !cookie.is_empty()).map(str::to_owned).collect()
+}
+
 /// All headers under lower-case names; the values of one name joined by commas, as
-/// payload 2.0 has them.
+/// payload 2.0 has them, but those of `Cookie`, which has commas of its own, by semicolons
+/// (RFC 9113 §8.2.3).
 fn headers(single: Values<String>, multiple: Values<Vec<String>>) -> BTreeMap<String, String> {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     let mut add = |name: &str, value: &str| {
-        let joined = headers.entry(name.to_ascii_lowercase()).or_default();
+        let name = name.to_ascii_lowercase();
+        let separator = if name == "cookie" { "; " } else { "," };
+        let joined = headers.entry(name).or_default();
         if !joined.is_empty() {
-            joined.push(',');
+            joined.push_str(separator);
         }
         joined.push_str(value);
     };

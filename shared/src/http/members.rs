@@ -82,7 +82,7 @@ impl Members {
     /// [`Refusal::InvalidRequest`].
     pub fn text(&mut self, name: &'static str, most: usize) -> Result<Secret, Refusal> {
         match self.0.remove(name) {
-            None => Err(Refusal::invalid_request(format!("the member {name} is missing"))),
+            None => Err(Refusal::missing(name)),
             Some(Value::String(text)) if text.len() <= most => Ok(Secret::new(text)),
             Some(Value::String(_)) => {
                 Err(Refusal::invalid_request(format!("the member {name} is longer than {most} bytes")))

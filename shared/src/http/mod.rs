@@ -1,12 +1,14 @@
 //! HTTP: the only code that knows it. Reads a request, writes a response, and holds
 //! the one table from what went wrong to its answer.
 
+mod cookie;
 mod event;
 mod members;
 mod refusal;
 mod request;
 mod response;
 
+pub use cookie::{Presented, REFRESH_COOKIE, with_cookie, without_cookie};
 pub use event::{EventError, Payload};
 pub use lambda_http::http::StatusCode;
 pub use members::Members;

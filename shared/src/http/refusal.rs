@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `invalid_request` | 400 | RFC 6749 §5.2 |
 //! | `invalid_credentials` | 401, `WWW-Authenticate` | ours: the email or the password is wrong |
-//! | `invalid_grant` | 400 | RFC 6749 §5.2; final, a client drops its tokens |
+//! | `invalid_grant` | 400, `Set-Cookie` if it was in the cookie | RFC 6749 §5.2; final, a client drops its tokens |
 //! | `invalid_token` | 401, `WWW-Authenticate` | RFC 6750 §3.1; a client refreshes |
 //! | `unsupported_grant_type` | 400 | RFC 6749 §5.2 |
 //! | `invalid_client` | 400 | RFC 6749 §5.2; never 401, on which clients refresh |
@@ -23,9 +23,10 @@
 use std::borrow::Cow;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use serde::Serialize;
 
+use super::cookie::FORGET;
 use super::response::{Response, json};
 use crate::error::Error;
 
@@ -48,6 +49,11 @@ pub enum Refusal {
     InvalidClient,
     /// The request asks for more than this deployment's scope.
     InvalidScope,
+    /// A page that is not of an allowed origin, or not of this API's site, asks for a cookie or
+    /// sends one.
+    ForeignPage,
+    /// As [`Error::InvalidGrant`], of the token in the cookie: the browser forgets it.
+    CookieIsOver,
     /// A guarded route was called without an access token.
     MissingToken,
     /// The form was right; see [`Error`].
@@ -78,6 +84,11 @@ impl Refusal {
         Self::InvalidRequest(what_is_wrong.into())
     }
 
+    /// A request without a member that it needs.
+    pub(super) fn missing(name: &'static str) -> Self {
+        Self::invalid_request(format!("the member {name} is missing"))
+    }
+
     /// The `error` code.
     pub fn code(&self) -> &'static str {
         self.row().1
@@ -86,6 +97,11 @@ impl Refusal {
     fn row(&self) -> (StatusCode, &'static str, &str) {
         match self {
             Self::InvalidRequest(what) => (StatusCode::BAD_REQUEST, "invalid_request", what),
+            Self::ForeignPage => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "cookies are for pages of the allowed origins, on the site of this API",
+            ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such path"),
             Self::MethodNotAllowed(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has another method")
@@ -112,7 +128,7 @@ impl Refusal {
                 "too_many_attempts",
                 "too many attempts to sign in; try again later",
             ),
-            Self::Error(Error::InvalidGrant) => {
+            Self::CookieIsOver | Self::Error(Error::InvalidGrant) => {
                 (StatusCode::BAD_REQUEST, "invalid_grant", "the refresh token is not valid; sign in again")
             }
             Self::Error(Error::InvalidToken) => {
@@ -142,7 +158,9 @@ impl Refusal {
             }
             Self::Error(Error::InvalidToken) => (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
             Self::Error(Error::Unavailable(_)) => (RETRY_AFTER, RETRY_AFTER_SECONDS),
+            Self::CookieIsOver => (SET_COOKIE, FORGET),
             Self::InvalidRequest(_)
+            | Self::ForeignPage
             | Self::NotFound
             | Self::PayloadTooLarge
             | Self::UnsupportedGrantType
@@ -205,6 +223,18 @@ mod tests {
                 None,
             ),
             (
+                Refusal::CookieIsOver,
+                400,
+                r#"{"error":"invalid_grant","error_description":"the refresh token is not valid; sign in again"}"#,
+                Some(("set-cookie", FORGET)),
+            ),
+            (
+                Refusal::ForeignPage,
+                400,
+                r#"{"error":"invalid_request","error_description":"cookies are for pages of the allowed origins, on the site of this API"}"#,
+                None,
+            ),
+            (
                 Error::unavailable("users.read", cause).into(),
                 503,
                 r#"{"error":"temporarily_unavailable","error_description":"try the same request again in a moment"}"#,
@@ -225,6 +255,8 @@ mod tests {
             if let Some((name, value)) = header {
                 assert_eq!(response.headers()[name], value);
             }
+            let is_over = matches!(refusal, Refusal::CookieIsOver);
+            assert_eq!(response.headers().contains_key(SET_COOKIE), is_over, "{refusal:?}");
         }
     }
 }

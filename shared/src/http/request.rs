@@ -30,6 +30,8 @@ pub struct Request {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) headers: BTreeMap<String, String>,
+    /// Each as it was sent: `name=value`.
+    pub(super) cookies: Vec<String>,
     pub(super) body: String,
     pub(super) is_base64: bool,
     pub(super) source_ip: String,
@@ -44,6 +46,7 @@ impl Request {
             method: String::new(),
             path: String::new(),
             headers: BTreeMap::from([("authorization".to_owned(), header.to_owned())]),
+            cookies: Vec::new(),
             body: String::new(),
             is_base64: false,
             source_ip: String::new(),
@@ -79,7 +82,7 @@ impl Request {
         Address::of(client.filter(|client| !client.is_empty()).unwrap_or(&self.source_ip))
     }
 
-    /// The values of a header, joined by commas when there are several.
+    /// The values of a header, joined by commas when there are several, of `Cookie` by semicolons.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }

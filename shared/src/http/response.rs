@@ -2,7 +2,7 @@
 
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use lambda_http::http::{self, StatusCode};
 use serde::Serialize;
@@ -11,13 +11,16 @@ use serde::Serialize;
 pub type Response = http::Response<String>;
 
 /// On every response of ours, whatever its status: answers hold tokens or speak of
-/// them, are never a page, and are only ever had over TLS (two years, in seconds).
-const ALWAYS: [(HeaderName, &str); 5] = [
+/// them, are never a page, and are only ever had over TLS (two years, in seconds). The gateway
+/// adds to them what a browser asks of CORS, which differs from origin to origin: a cache that
+/// keeps one for all pages would hand it to the wrong one.
+const ALWAYS: [(HeaderName, &str); 6] = [
     (CONTENT_TYPE, "application/json; charset=utf-8"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (STRICT_TRANSPORT_SECURITY, "max-age=63072000"),
     (REFERRER_POLICY, "no-referrer"),
     (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (VARY, "origin"),
 ];
 
 /// A JSON response that no cache keeps (RFC 6749 §5.1).

@@ -7,6 +7,7 @@ use super::jwk::Purpose;
 use super::keys::{Key, KeySet};
 use super::sign::sign;
 use crate::error::Error;
+use crate::secret::Secret;
 use crate::session::{Session, SessionSecret};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -17,7 +18,8 @@ pub struct TokenPair {
     access_token: String,
     token_type: &'static str,
     expires_in: i64,
-    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     refresh_expires_in: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -45,10 +47,20 @@ impl TokenPair {
             access_token: sign(&access.claims, signing_key(keys, Purpose::Access, now)?)?,
             token_type: "Bearer",
             expires_in: access.expires_in,
-            refresh_token: sign(&refresh, signing_key(keys, Purpose::Refresh, now)?)?,
+            refresh_token: Some(sign(&refresh, signing_key(keys, Purpose::Refresh, now)?)?),
             refresh_expires_in: session.expires_at().seconds().saturating_sub(now.seconds()),
             scope: access.claims.scope,
         })
+    }
+
+    /// How long the refresh token is good if nothing more happens, in seconds.
+    pub fn refresh_expires_in(&self) -> i64 {
+        self.refresh_expires_in
+    }
+
+    /// Takes the refresh token out, for an answer that has it elsewhere than in its body.
+    pub fn take_refresh_token(&mut self) -> Option<Secret> {
+        self.refresh_token.take().map(Secret::new)
     }
 }
 
