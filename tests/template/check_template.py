@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from samtranslator.model.exceptions import InvalidDocumentException
 
+import browsers
 import checks
 import domain
 import graph
@@ -47,6 +48,8 @@ CHECKS: list[Callable[[Stack], Iterator[str]]] = [
     domain.one_way_in,
     domain.rules,
     domain.urls,
+    browsers.origins,
+    browsers.headers,
     local.variables,
 ]
 

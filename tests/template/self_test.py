@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from copy import deepcopy
 
 import variants
+import variants_of_browsers
 import variants_of_notices
 import variants_of_operation
 from breaking import Check
 from stack import load, read_template
 
-VARIANTS = [*variants.VARIANTS, *variants_of_notices.VARIANTS, *variants_of_operation.VARIANTS]
+VARIANTS = [
+    *variants.VARIANTS,
+    *variants_of_browsers.VARIANTS,
+    *variants_of_notices.VARIANTS,
+    *variants_of_operation.VARIANTS,
+]
 
 
 def unproven(every_check: list[Check]) -> Iterator[str]:

@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use relatch::time::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::cookie;
+
 /// What the gateway knows of a request beside the request itself.
 pub(super) struct Arrival<'a> {
     /// The key of the route that was chosen, such as `POST /signin`.
@@ -30,7 +32,7 @@ pub(super) fn payload_v2(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> V
     let mut headers = joined(&parts.headers);
     let cookies: Vec<String> = headers
         .remove("cookie")
-        .map(|all| all.split(';').map(|cookie| cookie.trim().to_owned()).collect())
+        .map(|all| all.split(';').map(|cookie| cookie::to_function(cookie.trim())).collect())
         .unwrap_or_default();
     let host = headers.get("host").cloned().unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default();
@@ -163,13 +165,14 @@ mod tests {
             .header("X-Twice", "1")
             .header("X-Twice", "2")
             .header("Cookie", "a=1; b=2")
+            .header("Cookie", "local-c=3")
             .body(())
             .unwrap();
         assert_eq!(
             event(request, b"{}"),
             json!({
                 "version": "2.0", "routeKey": "POST /signin", "rawPath": "/signin", "rawQueryString": "a=1&a=2&b",
-                "cookies": ["a=1", "b=2"],
+                "cookies": ["a=1", "b=2", "__Host-c=3"],
                 "headers": {"host": "127.0.0.1:3000", "user-agent": "curl", "content-type": "application/json", "x-twice": "1,2"},
                 "queryStringParameters": {"a": "1,2", "b": ""},
                 "requestContext": {

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::chaos::{Chaos, Misfortune, SLOWNESS};
+use super::cookie;
 use super::event::{Arrival, payload_v2};
 use super::guard::Guard;
 use super::invoke::Invoke;
@@ -104,7 +105,13 @@ async fn serve(
     let request_id = format!("local-{:x}-{number}", api.clock.now().millis());
     let mut response = match api.cors.as_ref().and_then(|cors| preflight(cors, &parts)) {
         Some(response) => response,
-        None => api.misfortune_or_answer(&parts, body, peer, &request_id).await,
+        None => {
+            let mut response = api.misfortune_or_answer(&parts, body, peer, &request_id).await;
+            if api.cors.is_some() {
+                drop_cors(response.headers_mut());
+            }
+            response
+        }
     };
     if let Some(cors) = &api.cors {
         share(cors, &parts.headers, response.headers_mut());
@@ -252,7 +259,7 @@ fn proxy_response(answer: Value) -> Option<Response> {
         headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(text).ok()?);
     }
     for cookie in answer.cookies.unwrap_or_default() {
-        headers.append(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+        headers.append(header::SET_COOKIE, HeaderValue::try_from(cookie::to_browser(&cookie)).ok()?);
     }
     if !headers.contains_key(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
@@ -294,14 +301,27 @@ fn preflight(cors: &Cors, parts: &Parts) -> Option<Response> {
     Some(response)
 }
 
+/// Takes out what a function says of CORS: where the API has a configuration, nothing else counts.
+fn drop_cors(headers: &mut HeaderMap) {
+    let names = headers.keys().filter(|name| name.as_str().starts_with("access-control-"));
+    for name in names.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+}
+
 /// Lets an allowed origin read an answer.
 fn share(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
-    let Some(origin) = allowed_origin(cors, request) else { return };
     let is_any = cors.allow_origins.iter().any(|allowed| allowed == "*");
+    let is_told =
+        response.get_all(header::VARY).iter().any(|names| names.as_bytes().eq_ignore_ascii_case(b"origin"));
+    if !is_any && !is_told {
+        response.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    let Some(origin) = allowed_origin(cors, request) else { return };
     let allowed = if is_any { HeaderValue::from_static("*") } else { origin.clone() };
     response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    if !is_any {
-        response.append(header::VARY, HeaderValue::from_static("origin"));
+    if cors.allow_credentials && !is_any {
+        response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
     if !cors.expose_headers.is_empty()
         && let Ok(exposed) = HeaderValue::try_from(cors.expose_headers.join(","))

@@ -2,6 +2,7 @@
 
 pub mod chaos;
 mod command;
+mod cookie;
 pub mod demo;
 pub mod engine;
 pub(crate) mod environment;

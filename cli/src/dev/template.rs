@@ -1,9 +1,9 @@
 //! The reader of template.yaml, so that what runs on one machine is what deploys.
 //!
 //! It reads what the local stack needs: tables, functions with their environment,
-//! routes, CORS. Of the intrinsic functions it knows `!Ref`, `!Sub`, and `!If` on a
-//! condition that compares; any other one where a value is needed is an error that names
-//! it. The rest of the template may hold what it likes.
+//! routes, CORS. Of the intrinsic functions it knows `!Ref`, `!Sub`, `!Join` of a list, and
+//! `!If` on a condition that compares; any other one where a value is needed is an error that
+//! names it. The rest of the template may hold what it likes.
 
 mod intrinsic;
 mod yaml;
@@ -85,7 +85,7 @@ pub struct Authorizer {
 /// What `CorsConfiguration` of an HTTP API says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
-    /// Origins that may read answers, or `*`.
+    /// Origins that may read answers, or `*`, which no cookie goes with.
     pub allow_origins: Vec<String>,
     /// Methods a preflight allows.
     pub allow_methods: Vec<String>,
@@ -95,6 +95,8 @@ pub struct Cors {
     pub expose_headers: Vec<String>,
     /// How long a preflight is good for, in seconds.
     pub max_age: Option<u64>,
+    /// Whether requests may come with cookies.
+    pub allow_credentials: bool,
 }
 
 /// Why a template cannot be used: one line that names the place.
@@ -128,7 +130,7 @@ impl fmt::Display for TemplateError {
         match self {
             Self::Yaml(what) => write!(f, "not valid YAML: {what}"),
             Self::Intrinsic { name, place } => {
-                write!(f, "{place} uses {name}; here only Ref, Sub and a plain If can be evaluated")
+                write!(f, "{place} uses {name}; here only Ref, Sub, Join and a plain If can be evaluated")
             }
             Self::Reference { name, place } => write!(f, "{place} refers to {name}, which has no value here"),
             Self::Property { place } => write!(f, "{place} is missing or has the wrong form"),
@@ -179,7 +181,10 @@ impl Template {
                 .collect::<Result<_, _>>()?,
             routes,
             authorizers,
-            cors: of_type("AWS::ApiGatewayV2::Api").find_map(|(id, resource)| cors(&scope, id, resource)),
+            cors: match of_type("AWS::ApiGatewayV2::Api").next() {
+                Some((id, resource)) => cors(&scope, id, resource)?,
+                None => None,
+            },
         })
     }
 
@@ -196,8 +201,13 @@ fn set_parameters(document: &mut Value, settings: &BTreeMap<String, String>) {
     let functions = functions.filter_map(|resource| resource.get("Properties"));
     let groups = document.pointer("/Globals/Function").into_iter().chain(functions);
     let variables: Vec<&Value> = groups.filter_map(|group| group.pointer(VARIABLES)).collect();
-    let parameter_of = |name: &String| variables.iter().find_map(|it| it.get(name)?.get("Ref")?.as_str());
-    let values = settings.iter().filter_map(|(name, value)| Some((parameter_of(name)?.to_owned(), value.clone())));
+    let parameter = |value: &Value| {
+        // A list of texts is joined to be a variable.
+        let value = value.pointer("/Fn::Join/1").unwrap_or(value);
+        value.get("Ref")?.as_str().map(str::to_owned)
+    };
+    let parameter_of = |name: &String| variables.iter().find_map(|it| parameter(it.get(name)?));
+    let values = settings.iter().filter_map(|(name, value)| Some((parameter_of(name)?, value.clone())));
     for (name, value) in values.collect::<Vec<_>>() {
         let parameter = document.get_mut("Parameters").and_then(|all| all.get_mut(name)?.as_object_mut());
         if let Some(parameter) = parameter {
@@ -312,22 +322,31 @@ fn authorizer(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Authorize
 
 /// The CORS configuration. The template leaves it out by a condition when no origin is
 /// allowed; here that is read from the list of origins.
-fn cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Option<Cors> {
-    let configuration = resource.pointer("/Properties/CorsConfiguration")?;
+fn cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Option<Cors>, TemplateError> {
+    let Some(configuration) = resource.pointer("/Properties/CorsConfiguration") else { return Ok(None) };
     let configuration = configuration.pointer("/Fn::If/1").unwrap_or(configuration);
-    let list = |name: &str| scope.list(configuration.get(name)?, &place(id, name)).ok();
+    let list = |name: &str| match configuration.get(name) {
+        Some(value) => scope.list(value, &place(id, name)),
+        None => Ok(Vec::new()),
+    };
     let allow_origins: Vec<String> =
         list("AllowOrigins")?.into_iter().filter(|origin| !origin.is_empty()).collect();
     if allow_origins.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Some(Cors {
+    let cors = Cors {
         allow_origins,
-        allow_methods: list("AllowMethods").unwrap_or_default(),
-        allow_headers: list("AllowHeaders").unwrap_or_default(),
-        expose_headers: list("ExposeHeaders").unwrap_or_default(),
+        allow_methods: list("AllowMethods")?,
+        allow_headers: list("AllowHeaders")?,
+        expose_headers: list("ExposeHeaders")?,
         max_age: configuration.get("MaxAge").and_then(Value::as_u64),
-    })
+        allow_credentials: configuration.get("AllowCredentials").and_then(Value::as_bool).unwrap_or(false),
+    };
+    // Which API Gateway refuses as well, and every browser.
+    if cors.allow_credentials && cors.allow_origins.iter().any(|origin| origin.contains('*')) {
+        return Err(TemplateError::Property { place: place(id, "AllowOrigins") });
+    }
+    Ok(Some(cors))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
     let echo: Invoke = Arc::new(|event| {
         Box::pin(async move {
             Ok(json!({
-                "statusCode": 201, "headers": {"x-own": "1", "content-type": "application/json"}, "body": event.to_string(),
-                "cookies": ["a=1", "b=2"], "isBase64Encoded": false,
+                "statusCode": 201, "headers": {"x-own": "1", "content-type": "application/json", "access-control-allow-origin": "*"}, "body": event.to_string(),
+                "cookies": ["a=1", "__Host-b=2; Path=/; Secure; HttpOnly"], "isBase64Encoded": false,
             }))
         })
     });
@@ -76,7 +76,7 @@ async fn a_declared_route_is_answered_by_its_function() {
     for part in [
         "x-own: 1",
         "set-cookie: a=1",
-        "set-cookie: b=2",
+        "set-cookie: local-b=2; Path=/; HttpOnly",
         "apigw-requestid: local-",
         "\"routeKey\":\"POST /echo\"",
         "\"body\":\"{\\\"a\\\":1}\"",
@@ -152,6 +152,7 @@ async fn cors_is_for_the_listed_origins_only() {
         allow_headers: vec!["content-type".to_owned(), "idempotency-key".to_owned()],
         expose_headers: vec!["retry-after".to_owned()],
         max_age: Some(60),
+        allow_credentials: true,
     };
     let (gateway, address) = gateway(Some(cors)).await;
     let asks = "access-control-request-method: POST\r\n";
@@ -162,6 +163,8 @@ async fn cors_is_for_the_listed_origins_only() {
         "access-control-allow-methods: POST",
         "access-control-max-age: 60",
         "access-control-allow-headers: content-type,idempotency-key",
+        "access-control-allow-credentials: true",
+        "vary: origin",
     ] {
         assert!(allowed.contains(part), "{part} in {allowed}");
     }
@@ -171,16 +174,28 @@ async fn cors_is_for_the_listed_origins_only() {
         "https://APP.example",
         "null",
         "https://app.example:444",
+        "https://evil-app.example",
+        "https://x.app.example",
+        "*",
+        "",
     ] {
         let refused = send(address, "OPTIONS /echo", &format!("origin: {origin}\r\n{asks}"), "").await;
+        assert!(refused.starts_with("HTTP/1.1 204 "), "{refused}");
         assert!(!refused.contains("access-control-"), "{origin}: {refused}");
+        let hidden = send(address, "POST /echo", &format!("origin: {origin}\r\n"), "").await;
+        assert!(hidden.starts_with("HTTP/1.1 201 ") && hidden.contains("vary: origin"), "{origin}: {hidden}");
+        assert!(!hidden.contains("access-control-allow-origin:"), "not the function's own either: {hidden}");
     }
     let answer = send(address, "POST /echo", "origin: https://app.example\r\n", "").await;
     assert!(answer.contains("access-control-allow-origin: https://app.example"), "{answer}");
-    assert!(
-        answer.contains("access-control-expose-headers: retry-after") && answer.contains("vary: origin"),
-        "{answer}"
-    );
+    for part in
+        ["access-control-expose-headers: retry-after", "vary: origin", "access-control-allow-credentials: true"]
+    {
+        assert!(answer.contains(part), "{part} in {answer}");
+    }
+    assert_eq!(answer.matches("access-control-allow-origin:").count(), 1, "{answer}");
+    let own = send(address, "POST /nowhere", "origin: https://app.example\r\n", "").await;
+    assert!(own.contains("access-control-allow-origin: https://app.example"), "the gateway's own 404: {own}");
     gateway.stop().await;
 }
 

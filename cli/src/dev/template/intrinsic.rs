@@ -1,4 +1,4 @@
-//! `Ref`, `Sub`, and `If` on a condition that compares, with the values that things have
+//! `Ref`, `Sub`, `Join`, and `If` on a condition that compares, with the values that things have
 //! on one machine.
 
 use serde_json::{Map, Value};
@@ -110,6 +110,10 @@ impl<'a> Scope<'a> {
         match single {
             Some((name, Value::String(argument))) if name == "Ref" => self.reference(argument, place),
             Some((name, Value::String(text))) if name == "Fn::Sub" => self.substitute(text, place),
+            Some((name, Value::Array(parts))) if name == "Fn::Join" => match parts.as_slice() {
+                [Value::String(between), list] => Ok(Meaning::Text(self.list(list, place)?.join(between))),
+                _ => Err(TemplateError::Property { place: place.to_owned() }),
+            },
             Some((name, Value::Array(parts))) if name == "Fn::If" => match parts.as_slice() {
                 [Value::String(condition), yes, no] => {
                     let chosen = if self.holds(condition, place)? { yes } else { no };

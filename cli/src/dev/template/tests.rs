@@ -10,7 +10,7 @@ Parameters:
   Domain: {Type: String, Default: ""}
 Conditions:
   HasDomain: !Not [!Equals [!Ref Domain, ""]]
-  NotRead: !Equals [!Join ["", [a]], a]
+  NotRead: !Equals [!Select [0, [a]], a]
 Globals:
   Function:
     Environment:
@@ -24,6 +24,7 @@ Globals:
         ACCESS_TOKEN_TTL: {Ref: Lifetime}
         USERS_TABLE: !Ref Users
         KEYS: !Ref Secret
+        ORIGINS: !Join [",", !Ref Origins]
 Resources:
   Api:
     Type: AWS::ApiGatewayV2::Api
@@ -33,6 +34,7 @@ Resources:
         - AllowOrigins: !Ref Origins
           AllowMethods: [GET, POST]
           MaxAge: 60
+          AllowCredentials: true
         - !Ref AWS::NoValue
   Secret: {Type: AWS::SecretsManager::Secret}
   Users:
@@ -89,6 +91,7 @@ fn it_finds_what_the_local_stack_needs() {
     assert_eq!(binaries, ["signin"]);
     let expected = [
         ("ACCESS_TOKEN_TTL", "900"),
+        ("ORIGINS", "https://a.example,https://b.example"),
         ("OWN", "the-api-${literal}"),
         ("TOKEN_AUDIENCE", "another"),
         ("TOKEN_ISSUER", URL),
@@ -99,7 +102,7 @@ fn it_finds_what_the_local_stack_needs() {
     assert_eq!(environment, expected);
     let cors = template.cors.unwrap();
     assert_eq!(cors.allow_origins, ["https://a.example", "https://b.example"]);
-    assert_eq!((cors.allow_methods.len(), cors.max_age), (2, Some(60)));
+    assert_eq!((cors.allow_methods.len(), cors.max_age, cors.allow_credentials), (2, Some(60), true));
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn a_condition_chooses_between_two_values() {
 
 #[test]
 fn a_condition_that_cannot_be_evaluated_is_named() {
-    assert!(error("- HasDomain", "- NotRead").contains("Conditions.NotRead uses Fn::Join"));
+    assert!(error("- HasDomain", "- NotRead").contains("Conditions.NotRead uses Fn::Select"));
     assert!(error("- HasDomain", "- HasNothing").contains("HasNothing, which has no value here"));
     assert!(
         error("!Not [!Equals [!Ref Domain, \"\"]]", "!Or [a, b]").contains("Conditions.HasDomain uses Fn::Or")
@@ -122,12 +125,19 @@ fn a_condition_that_cannot_be_evaluated_is_named() {
 
 #[test]
 fn a_setting_sets_the_parameter_that_its_variable_is_taken_from() {
-    let settings = [("ACCESS_TOKEN_TTL", "60"), ("TOKEN_AUDIENCE", "set"), ("USERS_TABLE", "x"), ("ELSE", "y")];
+    let settings = [
+        ("ACCESS_TOKEN_TTL", "60"),
+        ("TOKEN_AUDIENCE", "set"),
+        ("USERS_TABLE", "x"),
+        ("ELSE", "y"),
+        ("ORIGINS", "https://c.example, https://d.example"),
+    ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let template = Template::parse(TEMPLATE, URL, &settings).unwrap();
     assert_eq!(template.variable("ACCESS_TOKEN_TTL"), Some("60"));
     assert_eq!(template.variable("OWN"), Some("set-${literal}"), "by the parameter, and in nothing else");
     assert_eq!(template.variable("USERS_TABLE"), Some("Users"), "a table is no parameter");
+    assert_eq!(template.cors.unwrap().allow_origins, ["https://c.example", "https://d.example"]);
 }
 
 #[test]
@@ -157,17 +167,29 @@ fn no_origin_is_no_cors() {
 }
 
 #[test]
+fn any_origin_and_credentials_do_not_go_together() {
+    for wild in ["*", "https://*.example", "https://a.example, *"] {
+        let wrong = error("\"https://a.example, https://b.example\"", &format!("\"{wild}\""));
+        assert_eq!(wrong, "Api.AllowOrigins is missing or has the wrong form", "{wild}");
+    }
+    assert!(error("AllowOrigins: !Ref Origins", "AllowOrigins: !Split [a, b]").contains("Fn::Split"));
+    let open = TEMPLATE.replace("AllowCredentials: true", "AllowCredentials: false");
+    let open = open.replace("\"https://a.example, https://b.example\"", "\"*\"");
+    assert_eq!(parse(&open).unwrap().cors.unwrap().allow_origins, ["*"]);
+}
+
+#[test]
 fn an_intrinsic_that_cannot_be_evaluated_is_named_with_its_place() {
     assert_eq!(
         error("!Ref Audience", "!FindInMap [a, b, c]"),
-        "Globals.Function.Environment.Variables.TOKEN_AUDIENCE uses Fn::FindInMap; here only Ref, Sub and a plain If can be evaluated"
+        "Globals.Function.Environment.Variables.TOKEN_AUDIENCE uses Fn::FindInMap; here only Ref, Sub, Join and a plain If can be evaluated"
     );
     assert_eq!(
         error("OWN: !Sub \"${Audience}-${!literal}\"", "OWN: !GetAtt Users.Arn"),
-        "SignIn.Environment.Variables.OWN uses Fn::GetAtt; here only Ref, Sub and a plain If can be evaluated"
+        "SignIn.Environment.Variables.OWN uses Fn::GetAtt; here only Ref, Sub, Join and a plain If can be evaluated"
     );
     assert!(
-        error("Target: !Sub \"integrations/${Integration}\"", "Target: !Join [\"/\", [a]]").contains("Fn::Join")
+        error("Target: !Sub \"integrations/${Integration}\"", "Target: !Select [0, [a]]").contains("Fn::Select")
     );
     assert!(error("AttributeName: pk, KeyType", "AttributeName: !Ref Audience, KeyType").contains("Ref"));
 }
