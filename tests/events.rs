@@ -15,6 +15,8 @@ struct Expected {
     function: String,
     status: u16,
     error: Option<String>,
+    /// What becomes of the cookie with the refresh token: `set` or `forgotten`.
+    cookie: Option<String>,
 }
 
 fn folder() -> PathBuf {
@@ -58,6 +60,14 @@ fn as_client_sees(answer: Result<Value, AuthorizerError>) -> Value {
     json!({"statusCode": status, "body": "{}"})
 }
 
+/// What an answer does to the cookie with the refresh token.
+fn cookie_of(answer: &Value) -> Option<&'static str> {
+    let cookies = answer["cookies"].as_array().or_else(|| answer["multiValueHeaders"]["set-cookie"].as_array());
+    let cookie = cookies?.first()?.as_str().unwrap();
+    assert!(cookie.starts_with("__Host-relatch_refresh="), "{cookie}");
+    Some(if cookie.contains("; Max-Age=0;") { "forgotten" } else { "set" })
+}
+
 /// The event with tokens of a session of its own in the place of its placeholders.
 async fn with_tokens(stack: &TestStack, event: String) -> String {
     if !event.contains("PASTE_") {
@@ -80,11 +90,12 @@ fn every_event_has_an_expected_answer() {
 
 #[tokio::test]
 async fn every_event_is_answered_as_expected() {
-    let stack = TestStack::start(&[]).await;
+    let stack = TestStack::start(&[("CORS_ALLOWED_ORIGINS", "https://app.example.com")]).await;
     for (name, expected) in expected() {
         let event = with_tokens(&stack, read(&name)).await;
         let answer = answer(&stack, &expected.function, &event).await;
         assert_eq!(answer["statusCode"], expected.status, "{name}: {answer}");
+        assert_eq!(cookie_of(&answer), expected.cookie.as_deref(), "{name}: {answer}");
         // An answer without a body has no error.
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default();
         assert_eq!(body["error"].as_str(), expected.error.as_deref(), "{name}: {answer}");

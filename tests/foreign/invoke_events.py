@@ -56,11 +56,17 @@ def status_of(answer: Json) -> int | None:
     return answer.get("statusCode")
 
 
+def cookie_of(answer: Json) -> str | None:
+    """What an answer does to the cookie with the refresh token."""
+    cookies = answer.get("cookies") or answer.get("multiValueHeaders", {}).get("set-cookie") or []
+    return ("forgotten" if "; Max-Age=0;" in cookies[0] else "set") if cookies else None
+
+
 def wrong_answer(expected: Json, answer: Json) -> str:
     """What is not as expected; empty when nothing is."""
-    wanted = {"status": expected["status"], "error": expected.get("error")}
+    wanted = {"status": expected["status"], "error": expected.get("error"), "cookie": expected.get("cookie")}
     body = json.loads(answer.get("body") or "{}")
-    found = {"status": status_of(answer), "error": body.get("error")}
+    found = {"status": status_of(answer), "error": body.get("error"), "cookie": cookie_of(answer)}
     return "" if found == wanted else f"{found}, not {wanted}: {answer}"
 
 
