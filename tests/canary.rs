@@ -8,6 +8,7 @@ use serde_json::json;
 
 const WRONG_PASSWORD: &str = "a wrong password of someone";
 const KEY: &str = "an-idempotency-key-of-a-token";
+const PAGE: &str = "https://app.example.com";
 
 /// A client that keeps what it is answered.
 struct Listening {
@@ -24,7 +25,7 @@ impl Listening {
 
 #[tokio::test]
 async fn neither_log_nor_table_nor_answer_shows_a_secret() {
-    let stack = TestStack::start(&[]).await;
+    let stack = TestStack::start(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
     let client = stack.client();
     let mut it = Listening { client: client.clone(), heard: Vec::new() };
     let first = it.client.sign_in().await;
@@ -54,6 +55,23 @@ async fn neither_log_nor_table_nor_answer_shows_a_secret() {
     it.hear(client.revoke(&next).await);
     it.hear(client.get("/.well-known/jwks.json").await);
     it.hear(client.get("/.well-known/openid-configuration").await);
+    let body = json!({"email": client.email, "password": client.password, "cookie": true});
+    let page = client.post_from(PAGE, "/signin", &body, None).await;
+    assert_eq!(page.status, 200);
+    let cookie = page.cookie();
+    let in_cookie = cookie.split_once('=').unwrap().1;
+    assert_eq!(client.post_from(PAGE, "/refresh", &json!({}), Some(&cookie)).await.status, 200);
+    let twice = format!("{cookie}; {cookie}");
+    for (origin, cookies) in [("https://evil.example", &cookie), (PAGE, &twice)] {
+        for path in ["/refresh", "/signout"] {
+            let answer = it.hear(client.post_from(origin, path, &json!({}), Some(cookies)).await);
+            answer.expect_error(400, "invalid_request");
+        }
+    }
+    assert_eq!(it.hear(client.post_from(PAGE, "/signout", &json!({}), Some(&cookie)).await).status, 204);
+    it.hear(client.post_from(PAGE, "/refresh", &json!({}), Some(&cookie)).await)
+        .expect_error(400, "invalid_grant");
+
     let session = ItemKey::session_of(&access);
     let item = stack.item(&session).await.unwrap();
     stack.set(&session, "gen", AttributeValue::S(secret.clone())).await;
@@ -65,7 +83,8 @@ async fn neither_log_nor_table_nor_answer_shows_a_secret() {
     let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
     let private = keys["keys"].as_array().unwrap().iter();
     let private = private.flat_map(|key| ["d", "p", "k"].map(|name| key[name].as_str())).flatten();
-    let mut secrets = vec![client.password.as_str(), WRONG_PASSWORD, &secret, &access, &token, &next, KEY];
+    let mut secrets =
+        vec![client.password.as_str(), WRONG_PASSWORD, &secret, &access, &token, &next, in_cookie, KEY];
     secrets.extend(private);
     secrets.extend([&access, &token, &next].map(|token| token.rsplit('.').next().unwrap()));
     let (item, attempts, heard) =

@@ -219,6 +219,17 @@ async fn tokens_are_not_read_from_the_query() {
     let token = client.sign_in().await;
     let path = format!("/userinfo?access_token={}", token.access_token());
     client.get(&path).await.expect_error(401, "invalid_token");
+    let refresh = token.refresh_token();
+    for path in ["/refresh", "/signout"] {
+        let answer = client.post(&format!("{path}?refresh_token={refresh}"), &json!({})).await;
+        answer.expect_error(400, "invalid_request");
+    }
+    let asked = format!("/token?grant_type=refresh_token&refresh_token={refresh}");
+    client.post_form(&asked, &[("grant_type", "refresh_token")]).await.expect_error(400, "invalid_request");
+    client.post_form(&format!("/revoke?token={refresh}"), &[]).await.expect_error(400, "invalid_request");
+    let asked = format!("/signin?email={}&password=x", client.email);
+    client.post(&asked, &json!({})).await.expect_error(400, "invalid_request");
+    assert_eq!(client.refresh(&refresh).await.status, 200, "and none was used up");
 }
 
 #[tokio::test]

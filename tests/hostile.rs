@@ -14,6 +14,15 @@ use userinfo::UserInfo;
 
 const SID: &str = "/sessions/AAAAAAAAAAAAAAAAAAAAAA";
 
+/// On every answer, whatever its status.
+const ALWAYS: [(&str, &str); 5] = [
+    ("strict-transport-security", "max-age=63072000"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("vary", "origin"),
+];
+
 /// What a client sends, before a gateway makes an event of it.
 #[derive(Clone)]
 struct Sent {
@@ -91,6 +100,12 @@ impl<H: Handler> Target<H> {
             let is_kept = H::NAME == "jwks" && status == 200;
             assert_eq!(header("cache-control").to_string().contains("no-store"), !is_kept);
             assert_eq!(header("allow").is_null(), status != 405);
+            for (name, value) in ALWAYS {
+                assert_eq!(header(name).to_string().trim_matches(['[', '"', ']']), value, "{name}: {status}");
+            }
+            let is_json = header("content-type").to_string().contains("application/json; charset=utf-8");
+            assert!(is_json, "{status}");
+            assert!(header("set-cookie").is_null() && answer["cookies"].as_array().is_none_or(Vec::is_empty));
             if status >= 400 {
                 let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
                 assert!(body["error"].is_string() && body["error_description"].is_string(), "{body}");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use relatch::telemetry::Event;
 use relatch_tests::{Answer, Client, ItemKey, TestStack, claims};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A stack, and how much of its log was read.
 struct Watched {
@@ -117,6 +117,35 @@ async fn each_outcome_of_a_session_is_told_once() {
     it.expect(&answer, "refresh_expired", &[("why", "expired")]);
     let answer = client.user_info(&access).await;
     it.expect(&answer, "access_expired", &[("why", "expired")]);
+}
+
+/// A page without a cookie, and one that may have none, forge nothing.
+#[tokio::test]
+async fn what_comes_of_a_page_is_told_with_its_reason() {
+    const PAGE: &str = "https://app.example.com";
+    let mut it = Watched::start(&[("CORS_ALLOWED_ORIGINS", PAGE)]).await;
+    let client = it.client.clone();
+    let body = json!({"email": client.email, "password": client.password, "cookie": true});
+    let signed_in = client.post_from(PAGE, "/signin", &body, None).await;
+    let (line, _) = it.lines(&signed_in);
+    assert_eq!(line["event"], "signin_success");
+    let cookie = signed_in.cookie();
+    let sid = claims(&signed_in.access_token())["sid"].as_str().unwrap().to_owned();
+    let ids = [("sid", sid.as_str())];
+    let answer = client.post_from(PAGE, "/refresh", &json!({}), Some(&cookie)).await;
+    it.expect(&answer, "refresh_rotated", &ids);
+    for (path, cookie) in [("/signin", None), ("/refresh", Some(cookie.as_str())), ("/signout", Some(&cookie))] {
+        let answer = client.post_from("https://evil.example", path, &body, cookie).await;
+        it.expect(&answer, "input_refused", &[("why", "foreign_page")]);
+    }
+    let answer = client.post_from(PAGE, "/signout", &json!({}), Some(&cookie)).await;
+    it.expect(&answer, "signout_session", &ids);
+    let answer = client.post_from(PAGE, "/refresh", &json!({}), Some(&cookie)).await;
+    it.expect(&answer, "refresh_revoked", &[("why", "revoked"), ("sid", &sid)]);
+    let answer = client.post_from(PAGE, "/refresh", &json!({}), None).await;
+    it.expect(&answer, "refresh_revoked", &[("why", "no_cookie")]);
+    let answer = client.post_from(PAGE, "/signout", &json!({}), None).await;
+    it.expect(&answer, "signout_nothing", &[("why", "no_cookie")]);
 }
 
 #[tokio::test]

@@ -61,6 +61,11 @@ impl Answer {
         self.text_of("access_token")
     }
 
+    /// The cookie that a browser would keep: its name and value.
+    pub fn cookie(&self) -> String {
+        self.header("set-cookie").split("; ").next().unwrap_or_default().to_owned()
+    }
+
     /// Asserts the status and the `error` code.
     #[track_caller]
     pub fn expect_error(&self, status: u16, code: &str) {
@@ -112,6 +117,13 @@ impl Client {
             assert!(seconds <= 60, "{answer:?}");
             tokio::time::sleep(Duration::from_secs(seconds)).await;
         }
+    }
+
+    /// Posts a JSON body as a page of this origin does, with its cookie if it has one.
+    pub async fn post_from(&self, origin: &str, path: &str, body: &Value, cookie: Option<&str>) -> Answer {
+        let request = self.request("POST", path).header("origin", origin).header("sec-fetch-site", "same-site");
+        let request = cookie.into_iter().fold(request, |request, cookie| request.header("cookie", cookie));
+        self.send(request.json(body)).await
     }
 
     /// Gets a path.
