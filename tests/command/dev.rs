@@ -89,6 +89,7 @@ fn what_keeps_it_from_starting_is_one_line() {
         (vec!["--in-memory", "--template", &unknown_intrinsic], "Fn::ImportValue"),
         (vec!["--in-memory", "--set", "NO_SUCH_VARIABLE=1"], "NO_SUCH_VARIABLE"),
         (vec!["--in-memory", "--set", "ACCESS_TOKEN_TTL=1"], "ACCESS_TOKEN_TTL"),
+        (vec!["--in-memory", "--set", "CORS_ALLOWED_ORIGINS=*"], "CORS_ALLOWED_ORIGINS must be exact origins"),
     ] {
         let mut command = relatch(&["dev"]);
         if !arguments.contains(&"--listen") {

@@ -334,19 +334,14 @@ fn cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Option<Cors>, T
     if allow_origins.is_empty() {
         return Ok(None);
     }
-    let cors = Cors {
+    Ok(Some(Cors {
         allow_origins,
         allow_methods: list("AllowMethods")?,
         allow_headers: list("AllowHeaders")?,
         expose_headers: list("ExposeHeaders")?,
         max_age: configuration.get("MaxAge").and_then(Value::as_u64),
         allow_credentials: configuration.get("AllowCredentials").and_then(Value::as_bool).unwrap_or(false),
-    };
-    // Which API Gateway refuses as well, and every browser.
-    if cors.allow_credentials && cors.allow_origins.iter().any(|origin| origin.contains('*')) {
-        return Err(TemplateError::Property { place: place(id, "AllowOrigins") });
-    }
-    Ok(Some(cors))
+    }))
 }
 
 #[cfg(test)]

@@ -199,6 +199,20 @@ async fn cors_is_for_the_listed_origins_only() {
     gateway.stop().await;
 }
 
+/// Which no browser would take, and API Gateway refuses.
+#[tokio::test]
+async fn any_origin_never_goes_with_credentials() {
+    let cors = Cors { allow_origins: vec!["*".to_owned()], allow_credentials: true, ..Cors::default() };
+    let (gateway, address) = gateway(Some(cors)).await;
+    let asks = "access-control-request-method: POST\r\n";
+    for (line, headers) in [("OPTIONS /echo", asks), ("POST /echo", "cookie: a=1\r\n")] {
+        let answer = send(address, line, &format!("origin: https://evil.example\r\n{headers}"), "").await;
+        assert!(answer.contains("access-control-allow-origin: *"), "{answer}");
+        assert!(!answer.contains("access-control-allow-credentials"), "{answer}");
+    }
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn a_guarded_route_gets_what_the_authorizer_says_of_the_caller() {
     let (gateway, address) = gateway(None).await;
