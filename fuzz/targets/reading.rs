@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use relatch::http::{MAX_BODY_BYTES, Members, Refusal, Request};
+use relatch::AllowedOrigins;
+use relatch::http::{MAX_BODY_BYTES, Members, Presented, REFRESH_COOKIE, Refusal, Request};
 use serde_json::Value;
 
 /// The members that are asked for: those of the routes, and some that a fuzzer finds easily.
@@ -34,6 +35,7 @@ pub(crate) fn check(request: &Request, body: &str, is_base64: bool) {
         assert_eq!(Some(key.as_bytes()), request.header("idempotency-key").map(str::as_bytes));
         assert!((22..=64).contains(&key.as_bytes().len()));
     }
+    check_cookie(request);
     let answer = serde_json::to_value(request.answer(Refusal::NotFound.response()));
     assert_eq!(answer.map(|answer| answer["statusCode"].clone()).ok(), Some(Value::from(404)));
 
@@ -42,6 +44,27 @@ pub(crate) fn check(request: &Request, body: &str, is_base64: bool) {
     compare(request.form(), body.as_deref(), |bytes| {
         Some(form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), value.into())).collect())
     });
+}
+
+/// A cookie counts for pages of the list, and where the body has no token.
+fn check_cookie(request: &Request) {
+    const PAGE: &str = "https://a.b";
+    let allowed = AllowedOrigins::parse(PAGE).unwrap_or_default();
+    let is_listed = request.header("origin") == Some(PAGE);
+    let Ok(mut members) = request.json() else { return };
+    if let Ok(true) = request.wants_cookie(&mut members, &allowed) {
+        assert!(is_listed, "a page that is not listed asks for a cookie");
+    }
+    match request.refresh_token(&mut members, &allowed) {
+        Ok(Presented::InCookie(token)) => {
+            assert!(is_listed, "a page that is not listed has a cookie");
+            let token = token.as_ref().map(relatch::Secret::expose);
+            assert!(token.is_none_or(|token| !token.contains(';') && token.trim() == token));
+            assert_eq!(request.cookie(REFRESH_COOKIE).ok().flatten().is_some(), token.is_some());
+            assert!(members.text("refresh_token", 1).is_err());
+        }
+        Ok(Presented::InBody(_)) | Err(_) => {}
+    }
 }
 
 /// The bytes of a body; `None` when they must be refused.

@@ -10,7 +10,7 @@ use arbitrary::Arbitrary;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use relatch::http::{Refusal, Request};
+use relatch::http::{REFRESH_COOKIE, Refusal, Request};
 use serde_json::{Value, json};
 
 #[derive(Arbitrary, Debug)]
@@ -115,7 +115,10 @@ impl Input<'_> {
 fuzz_target!(|input: Input| {
     let (headers, body) = (input.headers(), input.body());
     let is_base64 = input.encoding != Encoding::Plain;
-    let joined: BTreeMap<_, _> = headers.iter().map(|(name, values)| (name, values.join(","))).collect();
+    let joined: BTreeMap<_, _> = headers
+        .iter()
+        .map(|(name, values)| (name, values.join(if name == "cookie" { "; " } else { "," })))
+        .collect();
     let separate: BTreeMap<_, _> =
         headers.iter().map(|(name, values)| (name.to_ascii_uppercase(), values)).collect();
     let requests = [
@@ -153,6 +156,7 @@ fuzz_target!(|input: Input| {
             code(&request.form()),
             code(&request.bearer_token()),
             code(&request.idempotency_key()),
+            code(&request.cookie(REFRESH_COOKIE)),
         ]
     });
     assert_eq!(v2, v1);
