@@ -1,0 +1,237 @@
+// The client against a Relatch that runs:
+//
+//     cargo run dev --chaos lost-replies=20% --chaos throttle=5%
+//     RELATCH_URL=http://127.0.0.1:3000 RELATCH_EMAIL=demo@example.com \
+//       RELATCH_PASSWORD='correct horse battery staple' node --test test/e2e.test.js
+//
+// With RELATCH_ORIGIN, one of the origins that the deployment allows, cookie mode as well.
+// Time passes for the client only, so that tokens are refreshed which the server still takes.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, test } from "node:test";
+
+import { createClient } from "../relatch.js";
+
+const { RELATCH_URL, RELATCH_EMAIL, RELATCH_PASSWORD, RELATCH_ORIGIN } = process.env;
+const url = RELATCH_URL?.replace(/\/$/, "");
+const missing = [RELATCH_URL, RELATCH_EMAIL, RELATCH_PASSWORD].includes(undefined) &&
+  "RELATCH_URL, RELATCH_EMAIL and RELATCH_PASSWORD do not say where a Relatch runs";
+const options = { skip: missing, timeout: 300_000 };
+
+let browsers = 0;
+const channels = [];
+// An open channel keeps the process alive.
+after(() => channels.forEach((channel) => channel.close()));
+
+/** What two tabs of one browser share, but for a cookie. */
+function browser() {
+  browsers += 1;
+  const channel = `browser ${browsers}`;
+  const items = new Map();
+  const localStorage = {
+    getItem: (name) => items.get(name) ?? null,
+    setItem: (name, text) => void items.set(name, text),
+    removeItem: (name) => void items.delete(name),
+  };
+  let last = Promise.resolve();
+  const locks = {
+    request(_, { signal }, work) {
+      const turn = last.then(() => (signal.throwIfAborted(), work()));
+      last = turn.catch(() => {});
+      return turn;
+    },
+  };
+  const openChannel = () => {
+    channels.push(new BroadcastChannel(channel));
+    return channels.at(-1);
+  };
+  return { items, localStorage, locks, openChannel };
+}
+
+/** A tab in which as much time has passed as is said. */
+function tab({ localStorage, locks, openChannel }, more = {}, fetch = globalThis.fetch) {
+  const clock = { passed: 0 };
+  const client = createClient({
+    baseUrl: url,
+    mode: "body",
+    storage: "local",
+    origins: [new URL(url).origin],
+    ...more,
+    environment: {
+      fetch,
+      localStorage,
+      locks,
+      openChannel,
+      now: () => performance.now() + clock.passed,
+      wall: () => Date.now() + clock.passed,
+    },
+  });
+  return { client, clock };
+}
+
+/** Again while it is temporary: the stack may be one that misbehaves on purpose. */
+async function insistently(work) {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!error.isTemporary) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
+async function userInfo({ client }) {
+  // The network of the page's own requests is the page's matter.
+  for (let time = 0; time < 20; time += 1) {
+    const response = await client.fetch(`${url}/userinfo`).catch((error) => {
+      if (error.code !== undefined) throw error;
+    });
+    if (response?.status === 429 || response === undefined) continue;
+    assert.equal(response.status, 200);
+    return (await response.json()).email;
+  }
+  throw new Error("the stack answers nothing");
+}
+
+const gen = ({ items }) => JSON.parse([...items.values()][0]).gen;
+
+test("sign in, call, refresh, sign out", options, async () => {
+  const shared = browser();
+  const [one, two] = [tab(shared), tab(shared)];
+  await insistently(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  assert.equal(gen(shared), 0);
+  assert.equal(await userInfo(one), RELATCH_EMAIL);
+  assert.equal(await userInfo(two), RELATCH_EMAIL);
+  const first = await two.client.accessToken();
+
+  one.clock.passed = two.clock.passed = 3_600_000;
+  const tokens = await insistently(() => Promise.all([one, two, one].map(({ client }) => client.accessToken())));
+  assert.equal(new Set(tokens).size, 1);
+  assert.notEqual(tokens[0], first);
+  assert.equal(gen(shared), 1);
+  assert.equal(await userInfo(two), RELATCH_EMAIL);
+
+  const hears = new Promise((resolve) => two.client.onChange(resolve));
+  await insistently(() => one.client.signOut({ everywhere: true }));
+  assert.equal(shared.items.size, 0);
+  assert.deepEqual(await hears, { type: "signed-out", isHere: false, reason: "user" });
+  assert.equal(await two.client.accessToken(), null);
+});
+
+test("every reply is lost at first, and nobody is signed out", options, async () => {
+  const shared = browser();
+  let count = 0;
+  const lossy = async (...request) => {
+    const response = await fetch(...request);
+    count += 1;
+    if (count % 3 !== 0) throw new TypeError("the reply is lost");
+    return response;
+  };
+  const { client } = tab(shared);
+  await insistently(() => client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  for (let hour = 1; hour <= 3; hour += 1) {
+    // A page that was opened anew, with what the last one stored.
+    const page = tab(shared, { patience: 30 }, lossy);
+    page.clock.passed = hour * 3_600_000;
+    assert.ok(await insistently(() => page.client.accessToken()));
+  }
+  assert.ok(gen(shared) >= 1);
+  await insistently(() => client.signOut());
+});
+
+test("wrong passwords are told apart from trouble", options, async () => {
+  const { client } = tab(browser());
+  const nobody = `nobody-${Date.now()}@example.com`;
+  const codes = [];
+  for (let attempt = 0; attempt < 20 && codes.at(-1) !== "too_many_attempts"; attempt += 1) {
+    const error = await client.signIn(nobody, "wrong").catch((error) => error);
+    codes.push(error.code);
+    if (error.code === "too_many_attempts") assert.ok(error.retryAfter >= 1, `${error.retryAfter}`);
+  }
+  assert.ok(codes.includes("invalid_credentials") && codes.includes("too_many_attempts"), codes.join());
+});
+
+test("a session that was ended elsewhere is over", options, async () => {
+  const shared = browser();
+  const one = tab(shared);
+  await insistently(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  const other = tab(browser());
+  await insistently(() => other.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  await insistently(() => other.client.signOut({ everywhere: true }));
+  one.clock.passed = 3_600_000;
+  await assert.rejects(insistently(() => one.client.accessToken()), { code: "invalid_grant", status: 400 });
+  assert.equal(shared.items.size, 0);
+});
+
+const cookies = { ...options, skip: missing || (!RELATCH_ORIGIN && "RELATCH_ORIGIN names no origin that may use cookies") };
+
+test("cookie mode: sign in, reload, lose replies, sign out", cookies, async () => {
+  const shared = browser();
+  let jar = null;
+  let isLossy = false;
+  const seen = [];
+  const fetch = async (input, init = {}) => {
+    if (init.credentials !== "include") return globalThis.fetch(input, init);
+    const headers = { ...init.headers, origin: RELATCH_ORIGIN, ...(jar && { cookie: jar }) };
+    const response = await globalThis.fetch(input, { ...init, headers });
+    seen.push(await response.clone().text());
+    if (isLossy && seen.length % 2) throw new TypeError("the reply is lost");
+    for (const cookie of response.headers.getSetCookie()) jar = /max-age=0/i.test(cookie) ? null : cookie.split(";")[0];
+    return response;
+  };
+  const open = () => tab(shared, { mode: "cookie" }, fetch);
+  const one = open();
+  await insistently(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  assert.match(jar, /relatch_refresh=/);
+  assert.equal(await userInfo(one), RELATCH_EMAIL);
+  isLossy = true;
+  for (let page = 0; page < 4; page += 1) {
+    const next = open();
+    assert.equal(await insistently(() => next.client.isSignedIn()), true);
+    assert.ok(await insistently(() => next.client.accessToken()));
+    next.client.close();
+  }
+  isLossy = false;
+  assert.deepEqual(seen.filter((text) => text.includes("refresh_token\"")), []);
+  await insistently(() => one.client.signOut());
+  assert.equal(jar, null);
+  assert.equal(await open().client.accessToken(), null);
+  one.client.close();
+});
+
+// This one needs no Relatch, but a real fetch.
+test("a redirection to another origin does not take the token along", async () => {
+  const seen = [];
+  const listen = async (answer) => {
+    const server = createServer((request, response) => answer(request, response)).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    return { server, origin: `http://127.0.0.1:${server.address().port}` };
+  };
+  const evil = await listen((request, response) => (seen.push(request.headers.authorization), response.end("taken")));
+  const own = await listen((request, response) => {
+    seen.push(request.headers.authorization);
+    response.writeHead(307, { location: `${evil.origin}/` }).end();
+  });
+  const claims = Buffer.from(JSON.stringify({ sid: "s", gen: 0 })).toString("base64url");
+  const client = createClient({
+    baseUrl: "https://auth.example.com",
+    mode: "body",
+    origins: [own.origin],
+    environment: {
+      fetch: (input, init) =>
+        typeof input === "string"
+          ? Response.json({ access_token: `e30.${claims}.x`, refresh_token: `e30.${claims}.y`, expires_in: 900 })
+          : fetch(input, init),
+    },
+  });
+  try {
+    await client.signIn("ada@example.com", "right");
+    assert.equal(await (await client.fetch(`${own.origin}/`)).text(), "taken");
+    assert.deepEqual(seen, [`Bearer e30.${claims}.x`, undefined]);
+  } finally {
+    own.server.close();
+    evil.server.close();
+  }
+});
