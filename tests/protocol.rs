@@ -431,6 +431,7 @@ async fn start_on(folder: &tempfile::TempDir, clock: &ManualClock) -> (Stack, Cl
         .into(),
         elsewhere: [].into(),
         chaos: Chaos::default(),
+        playground: false,
         demo: true,
         clock: clock.clock(),
         log: Log::to(std::io::sink()),

@@ -63,6 +63,47 @@ async fn there_is_no_demo_user_where_others_can_reach_it() {
     dev.client(DEMO).sign_in().await.expect_error(401, "invalid_credentials");
 }
 
+/// Page and API have one origin here, and a cookie is for the pages of listed ones only.
+#[tokio::test]
+async fn the_playground_may_have_its_token_in_a_cookie() {
+    const PAGE: &str = "https://app.example.com";
+    let with_cookie = serde_json::json!({"email": DEMO.0, "password": DEMO.1, "cookie": true});
+    for settings in [vec![], vec!["--set", "CORS_ALLOWED_ORIGINS=https://app.example.com"]] {
+        let dev = Dev::start(&[&["--in-memory", "--set", "BCRYPT_COST=4"], settings.as_slice()].concat());
+        let client = dev.client(DEMO);
+        let page = client.get("/").await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+        let by_name = dev.url.replace("127.0.0.1", "localhost");
+        assert_ne!(by_name, dev.url);
+        for origin in [&dev.url, &by_name] {
+            let answer = client.post_from(origin, "/signin", &with_cookie, None).await;
+            assert_eq!(answer.status, 200, "{origin}: {answer:?}");
+            assert!(answer.header("set-cookie").starts_with("local-relatch_refresh="), "{answer:?}");
+        }
+        for origin in ["http://127.0.0.1:1", "http://localhost", "https://evil.example", "null"] {
+            let answer = client.post_from(origin, "/signin", &with_cookie, None).await;
+            answer.expect_error(400, "invalid_request");
+        }
+        let answer = client.post_from(PAGE, "/signin", &with_cookie, None).await;
+        assert_eq!(
+            answer.status,
+            if settings.is_empty() { 400 } else { 200 },
+            "what is listed stays so: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_playground_where_others_can_reach_it() {
+    let dev = Dev::start(&["--in-memory", "--set", "BCRYPT_COST=4", "--listen", "0.0.0.0:0"]);
+    let client = dev.client(DEMO);
+    for path in ["/", "/relatch.js", "/playground/page.js"] {
+        assert_eq!(client.get(path).await.status, 404, "{path}");
+    }
+    let with_cookie = serde_json::json!({"email": DEMO.0, "password": DEMO.1, "cookie": true});
+    client.post_from(&dev.url, "/signin", &with_cookie, None).await.expect_error(400, "invalid_request");
+}
+
 #[test]
 fn what_keeps_it_from_starting_is_one_line() {
     let folder = tempfile::tempdir().unwrap();

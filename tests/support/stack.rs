@@ -283,6 +283,7 @@ fn options(settings: &[(&str, &str)], clock: Clock, log: Log) -> StackOptions {
         overrides,
         elsewhere: BTreeMap::new(),
         chaos: Chaos::default(),
+        playground: false,
         demo: true,
         clock,
         log,

@@ -84,6 +84,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
         overrides: args.overrides.into_iter().collect(),
         elsewhere: args.elsewhere.into_iter().collect(),
         chaos: Chaos::together(&args.chaos).map_err(CommandError::new)?,
+        playground: true,
         demo,
         clock: Clock::system(),
         log: if args.json_log { Log::to(std::io::stderr()) } else { Log::to(Readable::new(std::io::stderr())) },
@@ -112,6 +113,9 @@ fn banner(stack: &Stack, demo: bool, folder: Option<&Path>) -> String {
     let url = stack.url();
     let kept = folder.map_or("in memory".to_owned(), |folder| format!("in {}", folder.display()));
     let mut text = format!("Relatch is ready at {url}\n  database   {} ({kept})\n", stack.dynamodb_url());
+    if stack.has_playground() {
+        let _ = writeln!(text, "  playground {url}/ in a browser");
+    }
     if demo {
         let (email, password) = (demo::EMAIL, demo::PASSWORD);
         let _ = write!(

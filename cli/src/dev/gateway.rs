@@ -27,6 +27,7 @@ use super::cookie;
 use super::event::{Arrival, payload_v2};
 use super::guard::Guard;
 use super::invoke::Invoke;
+use super::playground::File;
 use super::template::Cors;
 
 /// The longest body of an HTTP API's request, in bytes.
@@ -57,6 +58,7 @@ pub struct Served {
 
 struct Api {
     routes: Vec<Served>,
+    files: &'static [File],
     cors: Option<Cors>,
     chaos: Chaos,
     requests: AtomicU64,
@@ -64,15 +66,16 @@ struct Api {
 }
 
 impl Gateway {
-    /// Serves routes on a listener.
+    /// Serves routes on a listener, and beside them files, which no route stands for.
     pub fn start(
         listener: TcpListener,
         routes: Vec<Served>,
+        files: &'static [File],
         cors: Option<Cors>,
         chaos: Chaos,
         clock: Clock,
     ) -> Self {
-        let api = Api { routes, cors, chaos, requests: AtomicU64::new(0), clock };
+        let api = Api { routes, files, cors, chaos, requests: AtomicU64::new(0), clock };
         let app = Router::new().fallback(serve).with_state(Arc::new(api));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
@@ -130,6 +133,10 @@ impl Api {
         peer: SocketAddr,
         request_id: &str,
     ) -> Response {
+        // A page that is to show misfortune has to be there.
+        if let Some(file) = self.file(&parts.method, parts.uri.path()) {
+            return file.response();
+        }
         let misfortune = self.chaos.strike();
         if misfortune == Some(Misfortune::Throttle) {
             return own(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
@@ -178,6 +185,12 @@ impl Api {
             // The function failed, or panicked.
             Ok(_) => own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         }
+    }
+
+    /// The file that a request asks for, where no route takes it.
+    fn file(&self, method: &Method, path: &str) -> Option<&'static File> {
+        let file = self.files.iter().find(|file| file.is_asked_for(method, path))?;
+        self.route(method, path).is_none().then_some(file)
     }
 
     /// The route that a request takes: one with exactly its path, else one with variables,

@@ -12,6 +12,7 @@ pub mod gateway;
 mod guard;
 pub mod invoke;
 mod keys;
+pub mod playground;
 mod stack;
 pub mod template;
 

@@ -18,7 +18,7 @@ use super::gateway::{Gateway, Served};
 use super::guard::Guard;
 use super::invoke::{self, Invoke};
 use super::template::{Route, Template};
-use super::{demo, keys};
+use super::{demo, keys, playground};
 
 /// What a local stack is made of.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct StackOptions {
     pub elsewhere: BTreeMap<String, String>,
     /// What goes wrong on purpose.
     pub chaos: Chaos,
+    /// Whether to serve the playground, where it is on the loopback address.
+    pub playground: bool,
     /// Whether to make the demo user.
     pub demo: bool,
     /// The clock of all functions.
@@ -82,6 +84,7 @@ pub struct Stack {
     gateway: Gateway,
     engine: Engine,
     url: String,
+    has_playground: bool,
     environment: BTreeMap<String, String>,
     store: Store,
 }
@@ -91,12 +94,26 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError`]; what was started is stopped again.
-    pub async fn start(options: StackOptions) -> Result<Self, StackError> {
+    pub async fn start(mut options: StackOptions) -> Result<Self, StackError> {
         let gateway_listener = listen(options.listen, "--listen").await?;
         let engine_listener = listen(options.dynamodb, "--dynamodb").await?;
-        let url = url(gateway_listener.local_addr().unwrap_or(options.listen));
-        let template = Template::parse(&options.template, &url, &options.overrides)
-            .map_err(|error| StackError::Template(error.to_string()))?;
+        let address = gateway_listener.local_addr().unwrap_or(options.listen);
+        let url = url(address);
+        let parse = |overrides: &BTreeMap<String, String>| {
+            Template::parse(&options.template, &url, overrides)
+                .map_err(|error| StackError::Template(error.to_string()))
+        };
+        let mut template = parse(&options.overrides)?;
+        let origins = if options.playground { playground::origins(address) } else { Vec::new() };
+        let has_playground = !origins.is_empty();
+        if has_playground {
+            // Its cookie is for allowed origins only, also where page and API have one.
+            const NAME: &str = "CORS_ALLOWED_ORIGINS";
+            let listed = options.overrides.get(NAME).map(String::as_str).or_else(|| template.variable(NAME));
+            let allowed = playground::allowed(listed.unwrap_or_default(), &origins);
+            options.overrides.insert(NAME.to_owned(), allowed);
+            template = parse(&options.overrides)?;
+        }
         keys::ensure(&options.keys_file, options.clock.now())?;
         let engine = Engine::start(&options.storage, engine_listener)
             .map_err(|error| StackError::Engine(error.to_string()))?;
@@ -105,11 +122,12 @@ impl Stack {
                 let gateway = Gateway::start(
                     gateway_listener,
                     routes,
+                    if has_playground { &playground::FILES } else { &[] },
                     template.cors.clone(),
                     options.chaos,
                     options.clock.clone(),
                 );
-                Ok(Self { gateway, engine, url, environment, store })
+                Ok(Self { gateway, engine, url, has_playground, environment, store })
             }
             Err(error) => {
                 engine.stop().await;
@@ -198,6 +216,11 @@ impl Stack {
     /// The API's URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether the playground is served at that URL.
+    pub fn has_playground(&self) -> bool {
+        self.has_playground
     }
 
     /// The database engine's URL.

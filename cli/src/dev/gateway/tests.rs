@@ -1,3 +1,4 @@
+use super::super::playground::FILES;
 use super::*;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -6,6 +7,16 @@ use tokio::net::TcpStream;
 /// A gateway with a function that answers with its event, one that fails, one that
 /// panics and one that answers nonsense.
 async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
+    gateway_with(&[], &[], cors, Chaos::default()).await
+}
+
+/// The same with files, and with more routes that answer as the first one.
+async fn gateway_with(
+    files: &'static [File],
+    more: &[(&str, &str)],
+    cors: Option<Cors>,
+    chaos: Chaos,
+) -> (Gateway, SocketAddr) {
     let echo: Invoke = Arc::new(|event| {
         Box::pin(async move {
             Ok(json!({
@@ -27,11 +38,18 @@ async fn gateway(cors: Option<Cors>) -> (Gateway, SocketAddr) {
     ]
     .map(|(method, path, invoke)| (method.to_owned(), path.to_owned(), invoke));
     let guarded = guarded(Arc::clone(&routes[0].2));
+    let echo = Arc::clone(&routes[0].2);
+    let more = more.iter().map(|(method, path)| Served {
+        method: (*method).to_owned(),
+        path: (*path).to_owned(),
+        invoke: Arc::clone(&echo),
+        guard: None,
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let routes = routes.map(|(method, path, invoke)| Served { method, path, invoke, guard: None });
-    let routes = routes.into_iter().chain([guarded]).collect();
-    (Gateway::start(listener, routes, cors, Chaos::default(), Clock::system()), address)
+    let routes = routes.into_iter().chain([guarded]).chain(more).collect();
+    (Gateway::start(listener, routes, files, cors, chaos, Clock::system()), address)
 }
 
 /// A route behind an authorizer that lets everybody through.
@@ -113,6 +131,91 @@ async fn what_is_not_declared_is_the_gateways_own_404() {
         assert!(answer.starts_with("HTTP/1.1 404 "), "{line}: {answer}");
     }
     assert!(send(address, "GET /", "", "").await.ends_with("{\"message\":\"Not Found\"}"));
+    gateway.stop().await;
+}
+
+const POLICY: &str = "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n";
+
+#[tokio::test]
+async fn the_playground_is_served_beside_the_routes() {
+    let (gateway, address) = gateway_with(&FILES, &[], None, Chaos::default()).await;
+    for (path, content_type, part) in [
+        ("/", "text/html", "<title>Relatch playground</title>"),
+        ("/?a=b", "text/html", "<title>Relatch playground</title>"),
+        ("/playground/style.css", "text/css", "prefers-color-scheme"),
+        ("/playground/page.js", "text/javascript", "/relatch.js"),
+        ("/playground/session.js", "text/javascript", "createClient"),
+        ("/playground/device.js", "text/javascript", "class Device"),
+        ("/playground/network.js", "text/javascript", "createNetwork"),
+        ("/playground/token.js", "text/javascript", "decode"),
+        ("/playground/view.js", "text/javascript", "textContent"),
+        ("/relatch.js", "text/javascript", "export function createClient"),
+    ] {
+        let answer = send(address, &format!("GET {path}"), "", "").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        for expected in [
+            &format!("content-type: {content_type}; charset=utf-8\r\n"),
+            POLICY,
+            "cache-control: no-store\r\n",
+            "x-content-type-options: nosniff\r\n",
+            "referrer-policy: no-referrer\r\n",
+            part,
+        ] {
+            assert!(answer.contains(expected), "{path}: {expected} in {answer}");
+        }
+    }
+    assert!(send(address, "POST /echo", "", "").await.starts_with("HTTP/1.1 201 "));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_playground_answers_no_other_method_and_no_other_path() {
+    let (gateway, address) = gateway_with(&FILES, &[], None, Chaos::default()).await;
+    for line in [
+        "HEAD /",
+        "POST /",
+        "PUT /",
+        "DELETE /",
+        "OPTIONS /",
+        "POST /relatch.js",
+        "GET /index.html",
+        "GET /playground",
+        "GET /playground/",
+        "GET /playground/index.html",
+        "GET /playground/../page.js",
+        "GET /playground/%70age.js",
+        "GET //",
+        "GET /relatch.js/",
+        "GET /Relatch.js",
+        "GET /relatch.d.ts",
+    ] {
+        let answer = send(address, line, "", "").await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{line}: {answer}");
+        assert!(line.starts_with("HEAD") || answer.ends_with("{\"message\":\"Not Found\"}"), "{line}: {answer}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_of_the_template_wins_over_the_playground() {
+    for route in [("GET", "/"), ("ANY", "/"), ("ANY", "$default")] {
+        let (gateway, address) = gateway_with(&FILES, &[route], None, Chaos::default()).await;
+        let answer = send(address, "GET /", "", "").await;
+        assert!(answer.starts_with("HTTP/1.1 201 ") && !answer.contains("Relatch playground"), "{answer}");
+        gateway.stop().await;
+    }
+    let (gateway, address) = gateway_with(&FILES, &[("POST", "/")], None, Chaos::default()).await;
+    assert!(send(address, "GET /", "", "").await.starts_with("HTTP/1.1 200 "), "one of another method does not");
+    assert!(send(address, "POST /", "", "").await.starts_with("HTTP/1.1 201 "));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn no_misfortune_strikes_the_playground() {
+    let (gateway, address) = gateway_with(&FILES, &[], None, "throttle=100%".parse().unwrap()).await;
+    assert!(send(address, "GET /", "", "").await.starts_with("HTTP/1.1 200 "));
+    assert!(send(address, "POST /echo", "", "").await.starts_with("HTTP/1.1 429 "));
     gateway.stop().await;
 }
 

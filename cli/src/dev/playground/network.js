@@ -1,0 +1,68 @@
+// The network of one device, as the page wants it: it tells of every exchange, loses some on
+// purpose, and damages an access token on the way when it is asked to.
+
+import { decode } from "./token.js";
+
+/** Makes one. `report` is called with `{ who, method, path, kind, outcome, note }`. */
+export function createNetwork(who, report) {
+  const network = {
+    /** How many of all exchanges are lost, from 0 to 1: the request or the answer, one as often as the other. */
+    loss: 0,
+    /** The access token that is damaged the next time it is sent, if any. */
+    toDamage: null,
+    fetch: exchange,
+  };
+  return network;
+
+  async function exchange(input, init) {
+    let request = new Request(input, init);
+    const told = { who, method: request.method, path: new URL(request.url).pathname };
+    const tell = (kind, outcome, note) => report({ ...told, kind, outcome, note });
+    let note;
+    if (network.toDamage !== null && request.headers.get("authorization") === `Bearer ${network.toDamage}`) {
+      network.toDamage = null;
+      request = damaged(request);
+      note = "with a damaged access token";
+    }
+    const isLost = Math.random() < network.loss;
+    if (isLost && Math.random() < 0.5) {
+      tell("lost", "request lost", "the server has not seen it");
+      throw new TypeError("the request is lost");
+    }
+    const key = request.headers.get("idempotency-key");
+    let response;
+    try {
+      response = await fetch(request);
+    } catch (error) {
+      tell("lost", "no answer", error.name === "AbortError" ? "it was given up" : undefined);
+      throw error;
+    }
+    if (isLost) {
+      response.body?.cancel().catch(() => {});
+      tell("lost", "answer lost", "the server has done it");
+      throw new TypeError("the answer is lost");
+    }
+    const notes = [note, await meaning(response.clone()), key && `key ${key.slice(0, 6)}…`];
+    tell(response.ok ? "good" : "bad", String(response.status), notes.filter(Boolean).join(", "));
+    return response;
+  }
+}
+
+/** The same request, with the first character of its token's signature changed. */
+function damaged(request) {
+  const headers = new Headers(request.headers);
+  const start = headers.get("authorization").lastIndexOf(".") + 1;
+  const changed = (text) => text.slice(0, start) + (text[start] === "A" ? "B" : "A") + text.slice(start + 1);
+  headers.set("authorization", changed(headers.get("authorization")));
+  return new Request(request, { headers });
+}
+
+/** What an answer says, in a few words. */
+async function meaning(response) {
+  const body = await response.json().catch(() => null);
+  if (typeof body?.error === "string") return body.error;
+  if (typeof body?.message === "string") return body.message;
+  const gen = decode(body?.refresh_token)?.claims.gen;
+  if (gen !== undefined) return `refresh token of generation ${gen}`;
+  return body?.access_token === undefined ? undefined : "access token; the refresh token is in the cookie";
+}
