@@ -43,7 +43,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_test_that_security_md_names_exists() {
-    let sources: String = files(&[".rs", ".py"]).iter().map(|path| read(path)).collect();
+    let sources: String = files(&[".rs", ".py", ".test.mjs"]).iter().map(|path| read(path)).collect();
     let document = read(&root().join("docs/security.md"));
     let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let mut count = 0;
@@ -52,7 +52,14 @@ fn every_test_that_security_md_names_exists() {
             continue;
         };
         count += 1;
-        let forms = [format!("fn {name}("), format!("def {name}("), format!("\n    {name}: ")];
+        let title = name.replace('_', " ");
+        let forms = [
+            format!("fn {name}("),
+            format!("def {name}("),
+            format!("\n    {name}: "),
+            format!("(\"{title}\", async ("),
+            format!("(`{title} [${{"),
+        ];
         assert!(forms.iter().any(|form| sources.contains(form)), "there is no test {cell}");
     }
     assert!(count > 150, "{count}");

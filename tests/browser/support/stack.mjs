@@ -1,0 +1,40 @@
+// What somebody without a browser does at the stack, such as a thief.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { stack, window } from "./settings.mjs";
+
+/** Refreshes with a token that was copied, without a key. */
+export async function refresh(token) {
+  const response = await fetch(`${stack}/refresh`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ refresh_token: token }),
+  });
+  const { error, refresh_token: next } = await response.json();
+  return { status: response.status, error, next };
+}
+
+/** The generation of its session that a refresh token stands for. */
+export function generationOf(token) {
+  return claimsOf(token).gen;
+}
+
+/** The claims of a token. */
+export function claimsOf(token) {
+  return JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
+}
+
+/** Until the retry window of what happened so far is over. */
+export async function windowPasses() {
+  await sleep(window + 100);
+}
+
+/** Until a condition holds. */
+export async function until(condition) {
+  for (let time = 0; time < 600; time += 1) {
+    if (await condition()) return;
+    await sleep(25);
+  }
+  throw new Error(`it never was so: ${condition}`);
+}
