@@ -21,25 +21,13 @@
 //! The cookie is told to go by a final answer only: a sign-out that was done, and
 //! [`Refusal::CookieIsOver`]. On anything else the browser keeps it and the page tries again.
 
-use lambda_http::http::StatusCode;
-use lambda_http::http::header::{HeaderValue, SET_COOKIE};
-
 use super::members::Members;
 use super::refusal::Refusal;
 use super::request::Request;
-use super::response::{Response, json};
-use crate::error::Error;
+use super::set_cookie::REFRESH_COOKIE;
 use crate::origin::AllowedOrigins;
 use crate::secret::Secret;
-use crate::token::{MAX_TOKEN_BYTES, TokenPair};
-
-/// The name of the cookie. A browser takes one whose name begins with `__Host-` only over TLS and
-/// from this very host, so that neither another host of the site nor anybody on the way can put
-/// a token of his own there (RFC 6265bis §4.1.3.2).
-pub const REFRESH_COOKIE: &str = "__Host-relatch_refresh";
-
-/// What makes a browser forget the cookie: the same attributes, and an age of nothing.
-pub(super) const FORGET: &str = "__Host-relatch_refresh=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict";
+use crate::token::MAX_TOKEN_BYTES;
 
 /// Where the refresh token of a request is.
 #[derive(Debug)]
@@ -106,30 +94,6 @@ impl Request {
         let is_listed = self.header("origin").is_some_and(|origin| allowed.contains(origin));
         is_listed && self.header("sec-fetch-site") != Some("cross-site")
     }
-}
-
-/// Answers with both tokens: the refresh token in the cookie, for as long as it is good, and all
-/// else in the body.
-///
-/// # Errors
-/// [`Error::Internal`] when the token cannot stand in a header, which no JWT does.
-pub fn with_cookie(mut pair: TokenPair) -> Result<Response, Error> {
-    let max_age = pair.refresh_expires_in();
-    let token = pair.take_refresh_token();
-    let token = token.as_ref().map_or("", Secret::expose);
-    let cookie = format!("{REFRESH_COOKIE}={token}; Path=/; Max-Age={max_age}; HttpOnly; Secure; SameSite=Strict");
-    let mut cookie =
-        HeaderValue::try_from(cookie).map_err(|_| Error::internal("cookie", "the token is no header's value"))?;
-    cookie.set_sensitive(true);
-    let mut response = json(StatusCode::OK, &pair);
-    response.headers_mut().insert(SET_COOKIE, cookie);
-    Ok(response)
-}
-
-/// The same response, which also makes the browser forget the cookie.
-pub fn without_cookie(mut response: Response) -> Response {
-    response.headers_mut().insert(SET_COOKIE, HeaderValue::from_static(FORGET));
-    response
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ use lambda_http::http::StatusCode;
 use lambda_http::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use serde::Serialize;
 
-use super::cookie::FORGET;
 use super::response::{Response, json};
+use super::set_cookie::FORGET;
 use crate::error::Error;
 
 /// Why a request is not answered with what it asked for.

@@ -1,4 +1,4 @@
-//! Making keys: for the local stack's first run and for the command line.
+//! Making a key, of each algorithm.
 
 use std::fmt;
 
@@ -11,11 +11,8 @@ use pkcs1::der::Decode as _;
 
 use super::claims::NumericDate;
 use super::jwk::{Algorithm, Material, PrivateJwk, Purpose};
-use super::stored::StoredKeys;
 use crate::encoding;
 use crate::random;
-use crate::secret::Secret;
-use crate::time::Timestamp;
 
 /// A key could not be made: the generator failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +25,6 @@ impl fmt::Display for GenerateError {
 }
 
 impl std::error::Error for GenerateError {}
-
-/// A new private JWK Set with one key for each purpose, each good from `now` on;
-/// access tokens are signed by `access`.
-///
-/// # Errors
-/// [`GenerateError`] when the system gives no randomness, or `access` is not an
-/// algorithm with a public half.
-pub fn generate(access: Algorithm, now: Timestamp) -> Result<Secret, GenerateError> {
-    let mut keys = StoredKeys::default();
-    keys.add(Purpose::Access, access, now)?;
-    keys.add(Purpose::Refresh, Algorithm::HS256, now)?;
-    keys.add(Purpose::Attempts, Algorithm::HS256, now)?;
-    keys.to_text()
-}
 
 /// A new key with a random `kid`.
 pub(super) fn generate_key(

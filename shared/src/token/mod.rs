@@ -22,14 +22,14 @@ mod verifier;
 mod verify;
 
 pub use claims::{AccessClaims, AccessToken, Issuance, NumericDate, RefreshClaims, scope_covers};
-pub use generate::{GenerateError, generate};
+pub use generate::GenerateError;
 pub use jwk::{Algorithm, PublicKey, PublicKeySet, Purpose};
 pub use keyring::{IN_ACCESS_SECRET, IN_REFRESH_SECRET, KeyRing};
 pub use keys::{Key, KeySet, KeySetError};
 pub use pair::TokenPair;
 pub use rotation::{ACCESS_LEAD, OTHER_LEAD, last_needed, rotated};
 pub use sign::{Claims, sign};
-pub use stored::{KeyInfo, StoredKeys};
+pub use stored::{KeyInfo, StoredKeys, generate};
 pub use subject::Subject;
 pub use verifier::AccessTokenVerifier;
 pub use verify::{

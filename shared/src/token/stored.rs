@@ -114,6 +114,20 @@ impl fmt::Debug for StoredKeys {
     }
 }
 
+/// A new private JWK Set with one key for each purpose, each good from `now` on;
+/// access tokens are signed by `access`.
+///
+/// # Errors
+/// [`GenerateError`] when the system gives no randomness, or `access` is not an
+/// algorithm with a public half.
+pub fn generate(access: Algorithm, now: Timestamp) -> Result<Secret, GenerateError> {
+    let mut keys = StoredKeys::default();
+    keys.add(Purpose::Access, access, now)?;
+    keys.add(Purpose::Refresh, Algorithm::HS256, now)?;
+    keys.add(Purpose::Attempts, Algorithm::HS256, now)?;
+    keys.to_text()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,3 +1,4 @@
+use super::super::set_cookie::{FORGET, without_cookie};
 use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
