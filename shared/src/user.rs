@@ -78,6 +78,21 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+#[cfg(test)]
+impl User {
+    /// A user for tests, made at a time.
+    pub(crate) fn ada(created_at: Timestamp) -> Self {
+        Self {
+            id: UserId::parse("ada").unwrap(),
+            email: Email::parse("ada@example.com").unwrap(),
+            status: UserStatus::Active,
+            epoch: 3,
+            credential_version: 1,
+            created_at,
+        }
+    }
+}
+
 /// What a user signs in with: found by email, which makes emails unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {

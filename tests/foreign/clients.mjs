@@ -11,28 +11,7 @@
 import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
 
-const url = process.argv[2]?.replace(/\/$/, "");
-if (!url) {
-  console.error("usage: node clients.mjs URL");
-  process.exit(2);
-}
-const setting = (name, fallback) => process.env[name] || fallback;
-const email = setting("RELATCH_EMAIL", "demo@example.com");
-const password = setting("RELATCH_PASSWORD", "correct horse battery staple");
-const audience = setting("RELATCH_AUDIENCE", "relatch-api");
-const clientId = setting("RELATCH_CLIENT_ID", "relatch");
-// Only a loopback address may do without TLS.
-const isLocal = new URL(url).hostname === "127.0.0.1";
-
-async function signIn() {
-  const response = await fetch(`${url}/signin`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ email, password }),
-  });
-  if (!response.ok) throw new Error(`sign-in: ${response.status}`);
-  return response.json();
-}
+import { audience, clientId, isLocal, signIn, url } from "./settings.mjs";
 
 // ---------------------------------------------------------------- the clients
 

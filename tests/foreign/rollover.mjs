@@ -10,20 +10,9 @@ import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as jose from "jose";
 
-const [url, file] = process.argv.slice(2);
-const setting = (name, fallback) => process.env[name] || fallback;
-const email = setting("RELATCH_EMAIL", "demo@example.com");
-const password = setting("RELATCH_PASSWORD", "correct horse battery staple");
-const audience = setting("RELATCH_AUDIENCE", "relatch-api");
+import { audience, signIn, url } from "./settings.mjs";
 
-const body = JSON.stringify({ email, password });
-const headers = { "content-type": "application/json" };
-
-async function accessToken() {
-  const response = await fetch(`${url}/signin`, { method: "POST", headers, body });
-  if (!response.ok) throw new Error(`sign-in: ${response.status}`);
-  return (await response.json()).access_token;
-}
+const file = process.argv[3];
 
 // One for the whole time, as a server has it. It asks for newer keys when it meets an unknown
 // one, but by itself not before half a minute has passed.
@@ -31,11 +20,11 @@ const keySet = jose.createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`), 
 const verify = (token) => jose.jwtVerify(token, keySet, { issuer: url, audience, typ: "at+jwt" });
 const kid = (token) => jose.decodeProtectedHeader(token).kid;
 
-const first = await accessToken();
+const { access_token: first } = await signIn();
 await verify(first);
 console.log("first");
 while (!existsSync(file)) await sleep(50);
-const second = await accessToken();
+const { access_token: second } = await signIn();
 if (kid(first) === kid(second)) throw new Error("the same key signs");
 await verify(second);
 await verify(first);

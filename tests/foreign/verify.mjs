@@ -6,8 +6,6 @@
 // - aws-jwt-verify: AWS's own, for a Lambda authorizer or a server
 // - jose: what most JavaScript servers use
 // - oauth4webapi: finds the key set through discovery and holds the token against RFC 9068
-//
-// Who signs in, and what the tokens are for, comes from the environment.
 
 import { JwtVerifier } from "aws-jwt-verify";
 import { assertStringEquals } from "aws-jwt-verify/assert";
@@ -16,16 +14,7 @@ import { SimpleJwksCache } from "aws-jwt-verify/jwk";
 import * as jose from "jose";
 import * as oauth from "oauth4webapi";
 
-const url = process.argv[2]?.replace(/\/$/, "");
-if (!url) {
-  console.error("usage: node verify.mjs URL");
-  process.exit(2);
-}
-const setting = (name, fallback) => process.env[name] || fallback;
-const email = setting("RELATCH_EMAIL", "demo@example.com");
-const password = setting("RELATCH_PASSWORD", "correct horse battery staple");
-const audience = setting("RELATCH_AUDIENCE", "relatch-api");
-const clientId = setting("RELATCH_CLIENT_ID", "relatch");
+import { audience, clientId, isLocal, signIn, url } from "./settings.mjs";
 
 // ---------------------------------------------------------------- the verifiers
 
@@ -34,8 +23,6 @@ const clientId = setting("RELATCH_CLIENT_ID", "relatch");
 // for another reason, such as a key set that cannot be fetched, proves nothing.
 
 // The issuer's metadata, as discovery fetches and checks it (OpenID Connect Discovery 1.0).
-// Only a loopback address may do without TLS.
-const isLocal = new URL(url).hostname === "127.0.0.1";
 const insecure = { [oauth.allowInsecureRequests]: isLocal };
 const issuerUrl = new URL(url);
 const metadata = await oauth
@@ -95,16 +82,6 @@ const oauth4webapi = {
 };
 
 // ---------------------------------------------------------------- what they are given
-
-async function signIn() {
-  const response = await fetch(`${url}/signin`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ email, password }),
-  });
-  if (!response.ok) throw new Error(`sign-in: ${response.status}`);
-  return response.json();
-}
 
 /** The token with one bit of its signature flipped. */
 function flipped(token) {

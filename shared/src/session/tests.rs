@@ -1,20 +1,8 @@
 use super::*;
-use crate::email::Email;
 use proptest::prelude::*;
 
 const W: i64 = 60;
 const ROTATED_AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-fn user() -> User {
-    User {
-        id: UserId::parse("ada").unwrap(),
-        email: Email::parse("ada@example.com").unwrap(),
-        status: UserStatus::Active,
-        epoch: 3,
-        credential_version: 1,
-        created_at: Timestamp::from_millis(0),
-    }
-}
 
 fn key(text: &str) -> RetryKeyDigest {
     SessionSecret([1; 16]).retry_key_digest(text.as_bytes())
@@ -49,7 +37,14 @@ struct Case {
 impl Case {
     /// `generation` presented `age_ms` after the rotation to generation 5, by a client without a key.
     fn of(generation: u64, age_ms: i64) -> Self {
-        Self { generation, key: "another", window: W, session: Some(session()), user: Some(user()), age_ms }
+        Self {
+            generation,
+            key: "another",
+            window: W,
+            session: Some(session()),
+            user: Some(User::ada(Timestamp::from_millis(0))),
+            age_ms,
+        }
     }
 
     fn decide(self) -> Decision {
@@ -109,10 +104,10 @@ fn dead_from_the_millisecond_of_the_absolute_expiry() {
 #[test]
 fn dead_without_an_active_user_of_the_same_epoch() {
     assert_eq!(Case { user: None, ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::UserGone));
-    let disabled = User { status: UserStatus::Disabled, ..user() };
+    let disabled = User { status: UserStatus::Disabled, ..User::ada(Timestamp::from_millis(0)) };
     assert_eq!(Case { user: Some(disabled), ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::UserDisabled));
     for epoch in [2, 4] {
-        let other = User { epoch, ..user() };
+        let other = User { epoch, ..User::ada(Timestamp::from_millis(0)) };
         assert_eq!(Case { user: Some(other), ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::EpochRaised));
     }
 }
@@ -121,7 +116,7 @@ fn dead_without_an_active_user_of_the_same_epoch() {
 fn dead_even_when_the_update_was_applied() {
     let presented = Presented { generation: Generation(4), retry_key_digest: key("its own") };
     let window = Window::from_seconds(W);
-    let disabled = User { status: UserStatus::Disabled, ..user() };
+    let disabled = User { status: UserStatus::Disabled, ..User::ada(Timestamp::from_millis(0)) };
     let decision = decide(&presented, Seen::Applied(session()), Some(&disabled), window, ROTATED_AT);
     assert_eq!(decision, Decision::Dead(Death::UserDisabled));
 }
@@ -131,7 +126,13 @@ fn rotated_when_the_update_was_applied() {
     let presented = Presented { generation: Generation(4), retry_key_digest: key("its own") };
     for window in [0, W] {
         let window = Window::from_seconds(window);
-        let decision = decide(&presented, Seen::Applied(session()), Some(&user()), window, ROTATED_AT);
+        let decision = decide(
+            &presented,
+            Seen::Applied(session()),
+            Some(&User::ada(Timestamp::from_millis(0))),
+            window,
+            ROTATED_AT,
+        );
         assert_eq!(decision, Decision::Rotated(session()));
     }
 }
@@ -277,8 +278,11 @@ fn of_a_users_live_sessions_the_oldest_are_too_many() {
     let ended = |n| Session { status: SessionStatus::Revoked, ..number(n) };
     let most = i64::try_from(Session::MOST_LIVE).unwrap();
     let of = |live: i64| (0..live).map(number).chain((0..9).map(ended)).collect();
-    assert_eq!(surplus(of(most - 1), &user(), ROTATED_AT), [], "one more fits");
-    assert_eq!(surplus(of(most + 1), &user(), ROTATED_AT), [number(most), number(most - 1)]);
+    assert_eq!(surplus(of(most - 1), &User::ada(Timestamp::from_millis(0)), ROTATED_AT), [], "one more fits");
+    assert_eq!(
+        surplus(of(most + 1), &User::ada(Timestamp::from_millis(0)), ROTATED_AT),
+        [number(most), number(most - 1)]
+    );
 }
 
 proptest! {

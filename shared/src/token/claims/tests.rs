@@ -1,8 +1,6 @@
 use super::*;
 use crate::config::Place;
-use crate::email::Email;
 use crate::session::Lifetime;
-use crate::user::{UserId, UserStatus};
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_123);
 
@@ -22,19 +20,8 @@ fn issuance(ttl: &str) -> Issuance {
     Issuance::new(&config.unwrap())
 }
 
-fn user() -> User {
-    User {
-        id: UserId::parse("ada").unwrap(),
-        email: Email::parse("ada@example.com").unwrap(),
-        status: UserStatus::Active,
-        epoch: 3,
-        credential_version: 1,
-        created_at: NOW,
-    }
-}
-
 fn session(lifetime: Lifetime) -> Session {
-    Session::open(&user(), SessionSecret::from_random([1; 16]).session_id(), lifetime, None, NOW)
+    Session::open(&User::ada(NOW), SessionSecret::from_random([1; 16]).session_id(), lifetime, None, NOW)
 }
 
 const LONG: Lifetime = Lifetime { idle: 100_000, absolute: 200_000 };
@@ -42,7 +29,7 @@ const LONG: Lifetime = Lifetime { idle: 100_000, absolute: 200_000 };
 fn life(ttl: &str, [high, low]: [u8; 2], lifetime: Lifetime) -> i64 {
     let mut random = [7; 18];
     random[16..].copy_from_slice(&[high, low]);
-    let token = issuance(ttl).access_token(&session(lifetime), &user(), random, NOW);
+    let token = issuance(ttl).access_token(&session(lifetime), &User::ada(NOW), random, NOW);
     let life = token.claims.exp.timestamp().millis_since(token.claims.iat.timestamp());
     assert_eq!(life, token.expires_in * 1000);
     token.expires_in
@@ -70,7 +57,7 @@ fn an_access_token_never_outlives_its_session() {
 #[test]
 fn the_claims_say_who_when_and_for_whom() {
     let session = session(LONG);
-    let claims = issuance("900").access_token(&session, &user(), [7; 18], NOW).claims;
+    let claims = issuance("900").access_token(&session, &User::ada(NOW), [7; 18], NOW).claims;
     assert_eq!((claims.sub.as_str(), claims.user_email.as_str()), ("ada", "ada@example.com"));
     assert_eq!(claims.session_id(), Some(session.id.clone()));
     assert_eq!(claims.scope.as_deref(), Some("read write"));
