@@ -767,7 +767,7 @@ function objectOf(text) {
 }
 
 function refusal({ status, retryAfter, body }) {
-  const isTemporary = status === 429 || status >= 500;
+  const isTemporary = status === 408 || status === 429 || status >= 500;
   const told = typeof body?.error === "string" && Object.hasOwn(STATUS_OF, body.error) ? body.error : undefined;
   const isTrue = told !== undefined && STATUS_OF[told] === status;
   const code = isTrue ? told : isTemporary ? "temporarily_unavailable" : "unexpected_answer";

@@ -230,7 +230,7 @@ both("what passes is asked again with the same token and key, growing apart", as
   const { world, token, refreshes } = await signedIn(mode);
   await world.pass(20 * MINUTE);
   world.script = ["lostRequest", "lostReply", "garbledReply", "throttled", "unavailable"];
-  world.script.push("gateway", "gatewayTimeout", "brokenServer", "liar");
+  world.script.push("gateway", "gatewayTimeout", "requestTimeout", "brokenServer", "liar");
   const before = world.now;
   assert.ok(await insistently(token));
   assert.deepEqual(world.script, []);

@@ -114,6 +114,7 @@ const FAULTS = {
   liar: { reaches: false, answer: refuse(503, "invalid_grant") },
   brokenServer: { reaches: false, answer: refuse(500, "server_error") },
   gateway: { reaches: false, answer: { status: 502, headers: {}, body: '{"message":"Internal"}' } },
+  requestTimeout: { reaches: false, answer: { status: 408, headers: {}, body: "" } },
   gatewayTimeout: { answer: { status: 504, headers: {}, body: "" } },
 };
 
