@@ -42,7 +42,8 @@ pub(crate) fn check(request: &Request, body: &str, is_base64: bool) {
     let body = decoded(body, is_base64);
     compare(request.json(), body.as_deref(), |bytes| serde_json::from_slice(bytes).ok());
     compare(request.form(), body.as_deref(), |bytes| {
-        Some(form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), value.into())).collect())
+        let members = form_urlencoded::parse(bytes).filter(|(_, value)| !value.is_empty());
+        Some(members.map(|(name, value)| (name.into_owned(), value.into())).collect())
     });
 }
 
