@@ -11,7 +11,7 @@ if (!url) {
 export const isLocal = new URL(url).hostname === "127.0.0.1";
 
 const setting = (name, fallback) => process.env[name] || fallback;
-const email = setting("RELATCH_EMAIL", "demo@example.com");
+export const email = setting("RELATCH_EMAIL", "demo@example.com");
 const password = setting("RELATCH_PASSWORD", "correct horse battery staple");
 export const audience = setting("RELATCH_AUDIENCE", "relatch-api");
 export const clientId = setting("RELATCH_CLIENT_ID", "relatch");

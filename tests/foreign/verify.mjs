@@ -14,7 +14,7 @@ import { SimpleJwksCache } from "aws-jwt-verify/jwk";
 import * as jose from "jose";
 import * as oauth from "oauth4webapi";
 
-import { audience, clientId, isLocal, signIn, url } from "./settings.mjs";
+import { audience, clientId, email, isLocal, signIn, url } from "./settings.mjs";
 
 // ---------------------------------------------------------------- the verifiers
 
