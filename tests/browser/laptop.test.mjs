@@ -5,15 +5,7 @@ import assert from "node:assert/strict";
 import { Network } from "./support/network.mjs";
 import { Profile } from "./support/profile.mjs";
 import {
-  accessToken,
-  expire,
-  inBothModes,
-  nextAccessToken,
-  openTab,
-  refreshToken,
-  signIn,
-  told,
-  whoAmI,
+  accessToken, expire, inBothModes, nextAccessToken, openTab, refreshToken, signIn, told, whoAmI,
 } from "./support/scene.mjs";
 import { email, stack } from "./support/settings.mjs";
 import { generationOf, refresh, until, windowPasses } from "./support/stack.mjs";

@@ -3,15 +3,7 @@
 import assert from "node:assert/strict";
 
 import {
-  accessToken,
-  expire,
-  inBothModes,
-  nextAccessToken,
-  refreshToken,
-  scene,
-  signIn,
-  told,
-  whoAmI,
+  accessToken, expire, inBothModes, nextAccessToken, refreshToken, scene, signIn, told, whoAmI,
 } from "./support/scene.mjs";
 import { email } from "./support/settings.mjs";
 import { generationOf, refresh, until, windowPasses } from "./support/stack.mjs";

@@ -4,16 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  accessToken,
-  expire,
-  inBothModes,
-  inReach,
-  nextAccessToken,
-  refreshToken,
-  scene,
-  signIn,
-  told,
-  whoAmI,
+  accessToken, expire, inBothModes, inReach, nextAccessToken, refreshToken, scene, signIn, told, whoAmI,
 } from "./support/scene.mjs";
 import { distantOrigin, email } from "./support/settings.mjs";
 import { claimsOf, generationOf } from "./support/stack.mjs";

@@ -4,14 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  inBothModes,
-  nextAccessToken,
-  openTab,
-  refreshToken,
-  scene,
-  signIn,
-  strangersOrigin,
-  whoAmI,
+  inBothModes, nextAccessToken, openTab, refreshToken, scene, signIn, strangersOrigin, whoAmI,
 } from "./support/scene.mjs";
 import { email } from "./support/settings.mjs";
 import { generationOf, until } from "./support/stack.mjs";

@@ -2,16 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import {
-  accessToken,
-  expire,
-  inBothModes,
-  refreshToken,
-  scene,
-  signIn,
-  told,
-  whoAmI,
-} from "./support/scene.mjs";
+import { accessToken, expire, inBothModes, refreshToken, scene, signIn, told, whoAmI } from "./support/scene.mjs";
 import { email } from "./support/settings.mjs";
 import { claimsOf, generationOf, refresh, until, windowPasses } from "./support/stack.mjs";
 

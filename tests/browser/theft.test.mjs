@@ -3,14 +3,7 @@
 import assert from "node:assert/strict";
 
 import {
-  accessToken,
-  inBothModes,
-  nextAccessToken,
-  refreshToken,
-  scene,
-  signIn,
-  told,
-  whoAmI,
+  accessToken, inBothModes, nextAccessToken, refreshToken, scene, signIn, told, whoAmI,
 } from "./support/scene.mjs";
 import { email } from "./support/settings.mjs";
 import { generationOf, refresh, until, windowPasses } from "./support/stack.mjs";
