@@ -294,7 +294,7 @@ async fn the_metadata_points_to_what_is_there() {
 async fn what_is_not_declared_is_not_found() {
     let client = deployment();
     for (method, path) in [
-        ("GET", "/"),
+        ("POST", "/"),
         ("GET", "/signin"),
         ("PUT", "/refresh"),
         ("POST", "/signin/"),
