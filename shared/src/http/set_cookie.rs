@@ -5,7 +5,6 @@ use lambda_http::http::header::{HeaderValue, SET_COOKIE};
 
 use super::response::{Response, json};
 use crate::error::Error;
-use crate::secret::Secret;
 use crate::token::TokenPair;
 
 /// The name of the cookie. A browser takes one whose name begins with `__Host-` only over TLS and
@@ -24,7 +23,7 @@ pub(super) const FORGET: &str = "__Host-relatch_refresh=; Path=/; Max-Age=0; Htt
 pub fn with_cookie(mut pair: TokenPair) -> Result<Response, Error> {
     let max_age = pair.refresh_expires_in();
     let token = pair.take_refresh_token();
-    let token = token.as_ref().map_or("", Secret::expose);
+    let token = token.expose();
     let cookie = format!("{REFRESH_COOKIE}={token}; Path=/; Max-Age={max_age}; HttpOnly; Secure; SameSite=Strict");
     let mut cookie =
         HeaderValue::try_from(cookie).map_err(|_| Error::internal("cookie", "the token is no header's value"))?;

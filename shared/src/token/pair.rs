@@ -18,8 +18,8 @@ pub struct TokenPair {
     access_token: String,
     token_type: &'static str,
     expires_in: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    refresh_token: String,
     refresh_expires_in: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -47,7 +47,7 @@ impl TokenPair {
             access_token: sign(&access.claims, signing_key(keys, Purpose::Access, now)?)?,
             token_type: "Bearer",
             expires_in: access.expires_in,
-            refresh_token: Some(sign(&refresh, signing_key(keys, Purpose::Refresh, now)?)?),
+            refresh_token: sign(&refresh, signing_key(keys, Purpose::Refresh, now)?)?,
             refresh_expires_in: session.expires_at().seconds().saturating_sub(now.seconds()),
             scope: access.claims.scope,
         })
@@ -59,8 +59,8 @@ impl TokenPair {
     }
 
     /// Takes the refresh token out, for an answer that has it elsewhere than in its body.
-    pub fn take_refresh_token(&mut self) -> Option<Secret> {
-        self.refresh_token.take().map(Secret::new)
+    pub fn take_refresh_token(&mut self) -> Secret {
+        Secret::new(std::mem::take(&mut self.refresh_token))
     }
 }
 

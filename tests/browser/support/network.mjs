@@ -57,15 +57,12 @@ export class Network {
 
   /**
    * Withholds the answer to the next POST to this path. `arrived` ends when the stack has answered;
-   * `deliver()` lets the answer go on, `lose()` ends the connection instead.
+   * `lose()` ends the connection, and so does the browser when it gives up.
    */
   hold(path) {
     const hold = { path };
     hold.arrived = new Promise((resolve) => (hold.arrive = resolve));
-    hold.end = new Promise((resolve) => {
-      hold.deliver = () => resolve("delivered");
-      hold.lose = () => resolve("lost");
-    });
+    hold.lost = new Promise((resolve) => (hold.lose = resolve));
     this.#hold = hold;
     return hold;
   }
@@ -105,17 +102,17 @@ export class Network {
       const answer = await this.#forward(request, body);
       Object.assign(exchange, outcome(answer));
       if (this.delay > 0) await new Promise((resolve) => setTimeout(resolve, this.delay));
-      const isLost = exchange.method === "POST" && this.#state === "loses replies";
-      let end = isLost ? "lost" : "delivered";
+      let isLost = exchange.method === "POST" && this.#state === "loses replies";
       if (this.#hold?.path === exchange.path && exchange.method === "POST") {
         const hold = this.#hold;
         this.#hold = null;
         response.once("close", hold.lose);
         hold.arrive(exchange);
-        end = await hold.end;
+        await hold.lost;
+        isLost = true;
       }
-      exchange.end = end;
-      if (end === "lost") return request.socket.destroy();
+      exchange.end = isLost ? "lost" : "delivered";
+      if (isLost) return request.socket.destroy();
       response.writeHead(answer.status, answer.rawHeaders).end(answer.body);
     } finally {
       if (isRefresh) this.#underWay -= 1;
