@@ -5,7 +5,7 @@
 use jwks::Jwks;
 use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
-use relatch_tests::{FaultyDatabase, TestStack};
+use relatch_tests::{FaultyDatabase, Sent, TestStack};
 use serde_json::{Value, json};
 use sessions::Sessions;
 use signin::SignIn;
@@ -22,55 +22,6 @@ const ALWAYS: [(&str, &str); 5] = [
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("vary", "origin"),
 ];
-
-/// What a client sends, before a gateway makes an event of it.
-#[derive(Clone)]
-struct Sent {
-    method: String,
-    path: String,
-    stage: &'static str,
-    headers: Vec<(String, String)>,
-    body: Option<String>,
-    is_base64: bool,
-}
-
-impl Sent {
-    fn to(method: &str, path: &str) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        let (method, path) = (method.to_owned(), path.to_owned());
-        Self { method, path, stage: "$default", headers, body: None, is_base64: false }
-    }
-
-    fn with_header(mut self, name: &str, value: &str) -> Self {
-        self.headers.retain(|(other, _)| other != name);
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    fn with_body(self, body: impl Into<String>) -> Self {
-        Self { body: Some(body.into()), ..self }
-    }
-
-    /// The event of an HTTP API, and that of a REST API. No route was matched, so that the
-    /// function has to look at the path itself.
-    fn events(&self) -> [Value; 2] {
-        let headers: Value = self.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        let multiple: Value = self.headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
-        let raw_path =
-            if self.stage == "$default" { self.path.clone() } else { format!("/{}{}", self.stage, self.path) };
-        let http_api = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": raw_path, "headers": headers,
-            "requestContext": {"http": {"method": self.method, "sourceIp": "192.0.2.1"}, "stage": self.stage},
-            "body": self.body, "isBase64Encoded": self.is_base64,
-        });
-        let rest_api = json!({
-            "resource": "/{proxy+}", "path": self.path, "httpMethod": self.method, "multiValueHeaders": multiple,
-            "requestContext": {"identity": {"sourceIp": "192.0.2.1"}, "stage": self.stage},
-            "body": self.body, "isBase64Encoded": self.is_base64,
-        });
-        [http_api, rest_api]
-    }
-}
 
 /// A function under attack.
 struct Target<H> {

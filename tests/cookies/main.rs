@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use relatch_tests::{Fault, ItemKey, TestStack, claims};
 use serde_json::{Value, json};
 
-use crate::site::{OTHER_PAGE, PAYLOADS, Payload, Sent, Site};
+use crate::site::{NAME, OTHER_PAGE, PAYLOADS, Payload, Site, post};
 
 const KEY: &str = "a-key-of-the-page-with-its-length";
 
@@ -29,8 +29,8 @@ async fn a_page_lives_on_its_cookie() {
         site.sign_out(&third, false).await.expect_signed_out();
         site.refresh(&third).await.expect_over();
         // A page whose browser has none any more: final as well, and nothing to forget.
-        site.ask(&Sent::to("/refresh", &json!({}))).await.expect_error(400, "invalid_grant");
-        site.ask(&Sent::to("/signout", &json!({}))).await.expect_signed_out();
+        site.ask(&post("/refresh", &json!({}))).await.expect_error(400, "invalid_grant");
+        site.ask(&post("/signout", &json!({}))).await.expect_signed_out();
         site.sign_in().await;
     }
 }
@@ -71,32 +71,34 @@ async fn what_is_not_final_leaves_the_cookie() {
     for payload in PAYLOADS {
         let site = Site::start(payload, &[]).await;
         let (token, access) = site.sign_in().await;
-        let refreshing = Sent::to("/refresh", &json!({})).with_token(&token);
-        let signing_out = Sent::to("/signout", &json!({})).with_token(&token);
+        let refreshing = post("/refresh", &json!({})).with_cookie(NAME, &token);
+        let signing_out = post("/signout", &json!({})).with_cookie(NAME, &token);
 
         for sent in [&site.signing_in(), &refreshing, &signing_out] {
-            let too_long = Sent { body: format!("{{\"x\":\"{}\"}}", "x".repeat(8192)), ..sent.clone() };
+            let too_long = sent.clone().with_body(format!("{{\"x\":\"{}\"}}", "x".repeat(8192)));
             site.ask(&too_long).await.expect_error(413, "payload_too_large");
             for body in ["", "null", "[]", "{", "{\"x\":1,\"x\":2}"] {
-                let malformed = Sent { body: body.to_owned(), ..sent.clone() };
+                let malformed = sent.clone().with_body(body);
                 site.ask(&malformed).await.expect_error(400, "invalid_request");
             }
             for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
-                let answer = site.ask(&sent.clone().with("content-type", kind)).await;
+                let answer = site.ask(&sent.clone().with_header("content-type", kind)).await;
                 answer.expect_error(415, "unsupported_media_type");
             }
-            let evil = sent.clone().with("origin", "https://evil.example");
+            let evil = sent.clone().with_header("origin", "https://evil.example");
             site.ask(&evil).await.expect_error(400, "invalid_request");
         }
         for sent in [&refreshing, &signing_out] {
-            site.ask(&sent.clone().with("idempotency-key", "short")).await.expect_error(400, "invalid_request");
-            site.ask(&sent.clone().with_token("x")).await.expect_error(400, "invalid_request");
+            site.ask(&sent.clone().with_header("idempotency-key", "short"))
+                .await
+                .expect_error(400, "invalid_request");
+            site.ask(&sent.clone().with_cookie(NAME, "x")).await.expect_error(400, "invalid_request");
             site.database.fail("UpdateItem", BROKEN, 3);
             let answer = site.ask(sent).await;
             answer.expect_error(503, "temporarily_unavailable");
             assert_eq!(answer.headers["retry-after"], "2");
         }
-        let wrong = Sent { body: "{\"everywhere\":1}".to_owned(), ..signing_out.clone() };
+        let wrong = signing_out.clone().with_body("{\"everywhere\":1}");
         site.ask(&wrong).await.expect_error(400, "invalid_request");
 
         let session = ItemKey::session_of(&access);
@@ -107,8 +109,8 @@ async fn what_is_not_final_leaves_the_cookie() {
 
         site.database.fail("PutItem", BROKEN, 3);
         site.ask(&site.signing_in()).await.expect_error(503, "temporarily_unavailable");
-        let wrong = site.signing_in().body.replace(&site.stack.client().password, "a wrong password");
-        let wrong = Sent { body: wrong, ..site.signing_in() };
+        let wrong = site.signing_in().body.unwrap().replace(&site.stack.client().password, "a wrong password");
+        let wrong = site.signing_in().with_body(wrong);
         for _ in 0..5 {
             site.ask(&wrong).await.expect_error(401, "invalid_credentials");
         }
@@ -148,15 +150,16 @@ async fn a_lost_answer_is_asked_for_again() {
 
         // With the token's key, hours later.
         site.stack.clock.advance_seconds(1);
-        let with_key =
-            |token: &str| Sent::to("/refresh", &json!({})).with_token(token).with("idempotency-key", KEY);
+        let with_key = |token: &str| {
+            post("/refresh", &json!({})).with_cookie(NAME, token).with_header("idempotency-key", KEY)
+        };
         let third = site.ask(&with_key(&second)).await.token();
         site.stack.clock.advance_seconds(7200);
         let again = site.ask(&with_key(&second)).await;
         assert_eq!(again.token(), third);
         assert_eq!(claims(&third)["gen"], 2);
         // The key alone is worth nothing, nor is the token without it.
-        let key_alone = Sent::to("/refresh", &json!({})).with("idempotency-key", KEY);
+        let key_alone = post("/refresh", &json!({})).with_header("idempotency-key", KEY);
         site.ask(&key_alone).await.expect_error(400, "invalid_grant");
         site.refresh(&second).await.expect_over();
         site.refresh(&third).await.expect_over();

@@ -3,7 +3,7 @@
 use relatch_tests::claims;
 use serde_json::{Value, json};
 
-use crate::site::{OTHER_PAGE, PAGE, PAYLOADS, Payload, Sent, Site};
+use crate::site::{NAME, OTHER_PAGE, PAGE, PAYLOADS, Payload, Site, post};
 
 /// What a client in body mode is answered never sets a cookie, and never takes one away,
 /// whatever cookies come with its request.
@@ -16,9 +16,9 @@ async fn a_client_in_body_mode_never_meets_a_cookie() {
         let (email, password) = (client.email.as_str(), client.password.as_str());
         let ask = async |path: &'static str, body: Value, token: &str| {
             let answers = [
-                site.ask(&Sent::to(path, &body).with_token(token)).await,
-                site.ask(&Sent::to(path, &body).with_token(token).with_token("x")).await,
-                site.ask(&Sent::to(path, &body).without("origin")).await,
+                site.ask(&post(path, &body).with_cookie(NAME, token)).await,
+                site.ask(&post(path, &body).with_cookie(NAME, token).with_cookie(NAME, "x")).await,
+                site.ask(&post(path, &body).without_header("origin")).await,
             ];
             for answer in &answers {
                 assert_eq!(answer.set_cookie, [""; 0], "{answer:?}");
@@ -56,9 +56,9 @@ async fn only_pages_of_the_allowed_origins_use_the_cookie() {
         site.database.calls();
         let requests = [
             site.signing_in(),
-            Sent::to("/refresh", &json!({})).with_token(&token),
-            Sent::to("/signout", &json!({})).with_token(&token),
-            Sent::to("/signout", &json!({"everywhere": true})).with_token(&token),
+            post("/refresh", &json!({})).with_cookie(NAME, &token),
+            post("/signout", &json!({})).with_cookie(NAME, &token),
+            post("/signout", &json!({"everywhere": true})).with_cookie(NAME, &token),
         ];
         for sent in &requests {
             for origin in [
@@ -80,19 +80,19 @@ async fn only_pages_of_the_allowed_origins_use_the_cookie() {
                 "*",
                 "",
             ] {
-                let answer = site.ask(&sent.clone().with("origin", origin)).await;
+                let answer = site.ask(&sent.clone().with_header("origin", origin)).await;
                 answer.expect_error(400, "invalid_request");
             }
-            let nowhere = sent.clone().without("origin");
+            let nowhere = sent.clone().without_header("origin");
             site.ask(&nowhere).await.expect_error(400, "invalid_request");
             for claim in ["same-origin", "same-site", "none"] {
-                site.ask(&nowhere.clone().with("sec-fetch-site", claim))
+                site.ask(&nowhere.clone().with_header("sec-fetch-site", claim))
                     .await
                     .expect_error(400, "invalid_request");
             }
-            site.ask(&nowhere.clone().with("referer", PAGE)).await.expect_error(400, "invalid_request");
+            site.ask(&nowhere.clone().with_header("referer", PAGE)).await.expect_error(400, "invalid_request");
             // From another site a browser would not keep the cookie that it is given.
-            let elsewhere = sent.clone().with("sec-fetch-site", "cross-site");
+            let elsewhere = sent.clone().with_header("sec-fetch-site", "cross-site");
             site.ask(&elsewhere).await.expect_error(400, "invalid_request");
         }
         assert_eq!(site.database.calls(), [""; 0]);
@@ -104,7 +104,8 @@ async fn only_pages_of_the_allowed_origins_use_the_cookie() {
 
         for origin in [PAGE, OTHER_PAGE] {
             for site_of in ["same-site", "same-origin"] {
-                let sent = requests[1].clone().with("origin", origin).with("sec-fetch-site", site_of);
+                let sent =
+                    requests[1].clone().with_header("origin", origin).with_header("sec-fetch-site", site_of);
                 assert_eq!(claims(&site.ask(&sent).await.token())["gen"], 1);
             }
         }
@@ -118,7 +119,7 @@ async fn without_allowed_origins_there_is_no_cookie_mode() {
     let token = site.stack.client().sign_in().await.refresh_token();
     for path in ["/refresh", "/signout"] {
         for origin in [PAGE, "", "null"] {
-            let sent = Sent::to(path, &json!({})).with_token(&token).with("origin", origin);
+            let sent = post(path, &json!({})).with_cookie(NAME, &token).with_header("origin", origin);
             site.ask(&sent).await.expect_error(400, "invalid_request");
         }
     }
@@ -133,18 +134,18 @@ async fn two_cookies_are_no_cookie() {
         let (mine, theirs) = (site.sign_in().await.0, site.sign_in().await.0);
         for path in ["/refresh", "/signout"] {
             for (one, other) in [(&mine, &theirs), (&theirs, &mine), (&mine, &mine), (&mine, &String::new())] {
-                let sent = Sent::to(path, &json!({})).with_token(one).with_token(other);
+                let sent = post(path, &json!({})).with_cookie(NAME, one).with_cookie(NAME, other);
                 site.ask(&sent).await.expect_error(400, "invalid_request");
             }
         }
         // A name in another case, or one that looks alike, is another cookie.
-        let mut tossed = Sent::to("/refresh", &json!({}));
+        let mut tossed = post("/refresh", &json!({}));
         tossed.cookies =
             ["__host-relatch_refresh", "relatch_refresh", "__Secure-relatch_refresh", "local-relatch_refresh"]
                 .map(|name| format!("{name}={theirs}"))
                 .to_vec();
         site.ask(&tossed).await.expect_error(400, "invalid_grant");
-        let answer = site.ask(&tossed.with_token(&mine)).await;
+        let answer = site.ask(&tossed.with_cookie(NAME, &mine)).await;
         assert_eq!(claims(&answer.token())["secret"], claims(&mine)["secret"]);
         assert!(site.is_good(&theirs).await);
     }
@@ -157,11 +158,11 @@ async fn a_token_in_the_body_goes_before_the_cookie() {
     let client = site.stack.client();
     let (in_cookie, in_body) = (site.sign_in().await.0, client.sign_in().await.refresh_token());
     let body = json!({"refresh_token": in_body});
-    let answer = site.ask(&Sent::to("/refresh", &body).with_token(&in_cookie)).await;
+    let answer = site.ask(&post("/refresh", &body).with_cookie(NAME, &in_cookie)).await;
     assert_eq!(answer.set_cookie, [""; 0]);
     let next = answer.body["refresh_token"].as_str().unwrap();
     assert_eq!(claims(next)["secret"], claims(&in_body)["secret"]);
-    let answer = site.ask(&Sent::to("/signout", &body).with_token(&in_cookie)).await;
+    let answer = site.ask(&post("/signout", &body).with_cookie(NAME, &in_cookie)).await;
     assert_eq!((answer.status, answer.set_cookie.len()), (204, 0));
     assert!(!site.is_good(&in_body).await);
     assert_eq!(claims(&site.refresh(&in_cookie).await.token())["gen"], 1, "it was not used up");
@@ -174,13 +175,13 @@ async fn the_routes_of_standard_clients_read_no_cookie() {
         let (cookie, _) = site.sign_in().await;
         let own = site.stack.client().sign_in().await.refresh_token();
         let form = |path: &'static str, body: String| {
-            let sent = Sent { body, ..Sent::to(path, &Value::Null) };
-            sent.with("content-type", "application/x-www-form-urlencoded").with_token(&cookie)
+            let sent = post(path, &Value::Null).with_body(body);
+            sent.with_header("content-type", "application/x-www-form-urlencoded").with_cookie(NAME, &cookie)
         };
         for (path, body) in [("/token", "grant_type=refresh_token"), ("/revoke", "token_type_hint=refresh_token")]
         {
             site.ask(&form(path, body.to_owned())).await.expect_error(400, "invalid_request");
-            site.ask(&Sent::to(path, &json!({})).with_token(&cookie))
+            site.ask(&post(path, &json!({})).with_cookie(NAME, &cookie))
                 .await
                 .expect_error(415, "unsupported_media_type");
         }

@@ -2,7 +2,7 @@
 
 use refresh::Refresh;
 use relatch::lambda::{Function, Handler};
-use relatch_tests::{FaultyDatabase, TestStack, event};
+use relatch_tests::{FaultyDatabase, Sent, TestStack};
 use serde_json::{Value, json};
 use signin::SignIn;
 use signout::SignOut;
@@ -31,15 +31,6 @@ pub(crate) struct Site {
     payload: Payload,
 }
 
-/// A request of a page's, before a gateway makes an event of it.
-#[derive(Clone)]
-pub(crate) struct Sent {
-    pub(crate) path: &'static str,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) cookies: Vec<String>,
-    pub(crate) body: String,
-}
-
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u64,
@@ -48,50 +39,9 @@ pub(crate) struct Answer {
     pub(crate) set_cookie: Vec<String>,
 }
 
-impl Sent {
-    pub(crate) fn to(path: &'static str, body: &Value) -> Self {
-        let headers = vec![("content-type", "application/json".to_owned()), ("origin", PAGE.to_owned())];
-        Self { path, headers, cookies: Vec::new(), body: body.to_string() }
-    }
-
-    pub(crate) fn with_token(mut self, token: &str) -> Self {
-        self.cookies.push(format!("{NAME}={token}"));
-        self
-    }
-
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.retain(|(other, _)| *other != name);
-        self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(other, _)| *other != name);
-        self
-    }
-
-    fn event(&self, payload: Payload) -> Value {
-        let headers = self.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
-        match payload {
-            Payload::HttpApi => {
-                let mut event = event(&format!("POST {}", self.path), &self.body);
-                event["headers"] = headers.collect();
-                event["cookies"] = json!(self.cookies);
-                event
-            }
-            Payload::RestApi => {
-                let mut headers: Value = headers.map(|(name, value)| (name, json!([value]))).collect();
-                if !self.cookies.is_empty() {
-                    headers["Cookie"] = json!([self.cookies.join("; ")]);
-                }
-                json!({
-                    "resource": self.path, "path": self.path, "httpMethod": "POST", "multiValueHeaders": headers,
-                    "requestContext": {"identity": {"sourceIp": "192.0.2.1"}, "stage": "prod"},
-                    "body": self.body, "isBase64Encoded": false,
-                })
-            }
-        }
-    }
+/// A page's request.
+pub(crate) fn post(path: &str, body: &Value) -> Sent {
+    Sent::to("POST", path).with_header("origin", PAGE).with_body(body.to_string())
 }
 
 impl Site {
@@ -106,7 +56,7 @@ impl Site {
     }
 
     pub(crate) async fn ask(&self, sent: &Sent) -> Answer {
-        match sent.path {
+        match sent.path.as_str() {
             "/signin" => self.answer(&self.sign_in, sent).await,
             "/refresh" | "/token" => self.answer(&self.refresh, sent).await,
             "/signout" | "/revoke" => self.answer(&self.sign_out, sent).await,
@@ -115,7 +65,12 @@ impl Site {
     }
 
     async fn answer<H: Handler>(&self, function: &Function<H>, sent: &Sent) -> Answer {
-        let answer = function.answer(&sent.event(self.payload).to_string()).await.unwrap();
+        let [http_api, rest_api] = sent.events();
+        let event = match self.payload {
+            Payload::HttpApi => http_api,
+            Payload::RestApi => rest_api,
+        };
+        let answer = function.answer(&event.to_string()).await.unwrap();
         let answer = serde_json::to_value(answer).unwrap();
         let texts = |value: &Value| -> Vec<String> {
             value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -143,7 +98,7 @@ impl Site {
 
     pub(crate) fn signing_in(&self) -> Sent {
         let client = self.stack.client();
-        Sent::to("/signin", &json!({"email": client.email, "password": client.password, "cookie": true}))
+        post("/signin", &json!({"email": client.email, "password": client.password, "cookie": true}))
     }
 
     /// Signs in and gives the refresh token of the cookie with an access token.
@@ -153,11 +108,11 @@ impl Site {
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Answer {
-        self.ask(&Sent::to("/refresh", &json!({})).with_token(token)).await
+        self.ask(&post("/refresh", &json!({})).with_cookie(NAME, token)).await
     }
 
     pub(crate) async fn sign_out(&self, token: &str, is_everywhere: bool) -> Answer {
-        self.ask(&Sent::to("/signout", &json!({"everywhere": is_everywhere})).with_token(token)).await
+        self.ask(&post("/signout", &json!({"everywhere": is_everywhere})).with_cookie(NAME, token)).await
     }
 
     /// Whether a refresh accepts a token; asked in body mode, without faults.

@@ -13,6 +13,7 @@ mod faults;
 mod invoke;
 mod runtime;
 mod secrets;
+mod sent;
 mod stack;
 
 pub use binary::Binary;
@@ -22,4 +23,5 @@ pub use faults::{Fault, FaultyDatabase, Units};
 pub use invoke::InvokeAddress;
 pub use runtime::RuntimeApi;
 pub use secrets::SecretsManager;
+pub use sent::Sent;
 pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};
