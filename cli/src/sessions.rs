@@ -9,8 +9,8 @@ use relatch::user::User;
 
 use crate::CommandError;
 use crate::output::print;
-use crate::target::Connected;
-use crate::users::Named;
+use crate::target::Connection;
+use crate::users::UserArgs;
 
 /// The flags of `relatch sessions`.
 #[derive(clap::Args, Debug)]
@@ -22,9 +22,9 @@ pub struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     /// List a user's live sessions
-    List(Named),
+    List(UserArgs),
     /// End all sessions of a user
-    End(Named),
+    End(UserArgs),
 }
 
 /// Runs a command on sessions.
@@ -32,24 +32,24 @@ enum Command {
 /// # Errors
 /// One line why it failed.
 pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let (Named { email, target }, is_end) = match args.command {
-        Command::List(named) => (named, false),
-        Command::End(named) => (named, true),
+    let (UserArgs { email, target }, is_end) = match args.command {
+        Command::List(args) => (args, false),
+        Command::End(args) => (args, true),
     };
-    let connected = target.with_sessions()?.connect().await?;
-    let result = if is_end { end(&email, &connected).await } else { list(&email, &connected).await };
-    connected.close().await;
+    let connection = target.require_sessions_table()?.connect().await?;
+    let result = if is_end { end(&email, &connection).await } else { list(&email, &connection).await };
+    connection.close().await;
     result.map(|()| ExitCode::SUCCESS)
 }
 
-async fn find(email: &Email, connected: &Connected) -> Result<User, CommandError> {
-    let found = connected.store.find_user(email).await?;
+async fn find_user(email: &Email, connection: &Connection) -> Result<User, CommandError> {
+    let found = connection.store.find_user(email).await?;
     found.map(|(_, user)| user).ok_or_else(|| CommandError::new(format!("{} is no user", email.as_str())))
 }
 
-async fn list(email: &Email, connected: &Connected) -> Result<(), CommandError> {
-    let user = find(email, connected).await?;
-    let mut sessions = connected.store.active_sessions(&user.id).await?;
+async fn list(email: &Email, connection: &Connection) -> Result<(), CommandError> {
+    let user = find_user(email, connection).await?;
+    let mut sessions = connection.store.active_sessions(&user.id).await?;
     let now = Clock::system().now();
     sessions.retain(|session| session.is_live(&user, now));
     sessions.sort_by_key(|session| session.created_at);
@@ -64,9 +64,9 @@ async fn list(email: &Email, connected: &Connected) -> Result<(), CommandError> 
     Ok(())
 }
 
-async fn end(email: &Email, connected: &Connected) -> Result<(), CommandError> {
-    let user = find(email, connected).await?;
-    connected.store.end_all_sessions(&user).await?;
+async fn end(email: &Email, connection: &Connection) -> Result<(), CommandError> {
+    let user = find_user(email, connection).await?;
+    connection.store.end_all_sessions(&user).await?;
     print(&format!("all sessions of {} are ended\n", email.as_str()));
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(crate) struct Target {
 }
 
 /// A deployment that a command is connected to.
-pub(crate) struct Connected {
+pub(crate) struct Connection {
     /// Its users and, if their table was named, its sessions.
     pub(crate) store: Store,
     /// Its bcrypt cost.
@@ -45,7 +45,7 @@ pub(crate) struct Connected {
     engine: Option<Engine>,
 }
 
-impl Connected {
+impl Connection {
     /// Ends the connection; stops the engine if the command started it.
     pub(crate) async fn close(self) {
         drop(self.store);
@@ -56,11 +56,11 @@ impl Connected {
 }
 
 impl Target {
-    /// Demands the name of the sessions' table, which commands on users do without.
+    /// Requires the name of the sessions table, which commands on users do not need.
     ///
     /// # Errors
     /// One line that says so.
-    pub(crate) fn with_sessions(self) -> Result<Self, CommandError> {
+    pub(crate) fn require_sessions_table(self) -> Result<Self, CommandError> {
         if self.dev || self.sessions_table.is_some() {
             return Ok(self);
         }
@@ -71,18 +71,18 @@ impl Target {
     ///
     /// # Errors
     /// One line that says what is missing.
-    pub(crate) async fn connect(self) -> Result<Connected, CommandError> {
-        if self.dev { self.local().await } else { self.aws().await }
+    pub(crate) async fn connect(self) -> Result<Connection, CommandError> {
+        if self.dev { self.connect_local().await } else { self.connect_aws().await }
     }
 
-    async fn aws(self) -> Result<Connected, CommandError> {
-        let settings = aws::settings().await?;
+    async fn connect_aws(self) -> Result<Connection, CommandError> {
+        let config = aws::sdk_config().await?;
         let (users, sessions) = (self.users_table.unwrap_or_default(), self.sessions_table.unwrap_or_default());
-        let store = Store::with_client(Client::new(&settings), &users, &sessions);
-        Ok(Connected { store, bcrypt_cost: self.bcrypt_cost, engine: None })
+        let store = Store::with_client(Client::new(&config), &users, &sessions);
+        Ok(Connection { store, bcrypt_cost: self.bcrypt_cost, engine: None })
     }
 
-    async fn local(self) -> Result<Connected, CommandError> {
+    async fn connect_local(self) -> Result<Connection, CommandError> {
         let folder = self.data;
         let environment = environment::read(&folder).map_err(|error| {
             CommandError::new(match error.kind() {
@@ -105,15 +105,15 @@ impl Target {
             Err(EngineError::InUse(_)) => (None, variable("AWS_ENDPOINT_URL_DYNAMODB")?.clone()),
             Err(error) => return Err(CommandError::new(error.to_string())),
         };
-        let settings = aws::patient()
+        let config = aws::config_loader()
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local stack"))
             .endpoint_url(url)
             .load()
             .await;
         let (users, sessions) = (variable("USERS_TABLE")?, variable("SESSIONS_TABLE")?);
-        let store = Store::with_client(Client::new(&settings), users, sessions);
+        let store = Store::with_client(Client::new(&config), users, sessions);
         let bcrypt_cost = variable("BCRYPT_COST")?.parse().unwrap_or(self.bcrypt_cost);
-        Ok(Connected { store, bcrypt_cost, engine })
+        Ok(Connection { store, bcrypt_cost, engine })
     }
 }

@@ -85,7 +85,7 @@ impl Place {
     }
 
     async fn read_secret(&self, id: &str) -> Result<(Secret, Option<String>), CommandError> {
-        let secrets = Secrets::with_client(Client::new(&aws::settings().await?));
+        let secrets = Secrets::with_client(Client::new(&aws::sdk_config().await?));
         match secrets.current(id).await.map_err(|error| self.failed(&error))? {
             Some(version) => Ok((version.text, Some(version.id))),
             None if secrets.exists(id).await.map_err(|error| self.failed(&error))? => Ok((Secret::new(""), None)),
@@ -103,9 +103,9 @@ impl Place {
         opened: &Opened,
         now: Timestamp,
     ) -> Result<(), CommandError> {
-        let settings = aws::settings().await?;
+        let config = aws::sdk_config().await?;
         let (before, after) = (&opened.public, opened.keys.public());
-        let table = self.keys_table.as_deref().map(|table| Store::of_keys(DynamoDb::new(&settings), table));
+        let table = self.keys_table.as_deref().map(|table| Store::of_keys(DynamoDb::new(&config), table));
         if table.is_none() && !(before.keys().is_empty() && after.keys().is_empty()) {
             return Err(CommandError::new(
                 "name the --keys-table: public keys of access tokens are published there",
@@ -118,7 +118,7 @@ impl Place {
         if let Some(table) = &table {
             table.publish_keys(&after, now).await.map_err(|error| self.failed(&error))?;
         }
-        let secrets = Secrets::with_client(Client::new(&settings));
+        let secrets = Secrets::with_client(Client::new(&config));
         let version = random::bytes::<24>().map_err(|error| self.failed(&error))?;
         let version: String = version.iter().map(|byte| format!("{byte:02x}")).collect();
         let stored = async {

@@ -9,19 +9,23 @@ use relatch::{Email, random};
 use super::password;
 use crate::CommandError;
 use crate::output::print;
-use crate::target::Connected;
+use crate::target::Connection;
 
 /// Adds the user with a random `sub`.
-pub(super) async fn run(email: Email, password: &NewPassword, connected: &Connected) -> Result<(), CommandError> {
+pub(super) async fn run(
+    email: Email,
+    password: &NewPassword,
+    connection: &Connection,
+) -> Result<(), CommandError> {
     let id = UserId::from_random(random::bytes()?);
     let new = NewUser {
         id: id.clone(),
         email: email.clone(),
-        password_hash: password::hash(password, connected.bcrypt_cost)?,
+        password_hash: password::hash(password, connection.bcrypt_cost)?,
         status: UserStatus::Active,
         now: Clock::system().now(),
     };
-    match connected.store.add_user(&new).await? {
+    match connection.store.add_user(&new).await? {
         Added::New => {
             print(&format!("added {} (sub {})\n", email.as_str(), id.as_str()));
             Ok(())

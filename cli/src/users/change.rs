@@ -10,11 +10,11 @@ use relatch::user::UserStatus;
 use super::password;
 use crate::CommandError;
 use crate::output::print;
-use crate::target::Connected;
+use crate::target::Connection;
 
 /// Tells what is stored of a user, but for the hash.
-pub(super) async fn show(email: &Email, connected: &Connected) -> Result<(), CommandError> {
-    let (credential, user) = connected.store.find_user(email).await?.ok_or_else(|| nobody(email))?;
+pub(super) async fn show(email: &Email, connection: &Connection) -> Result<(), CommandError> {
+    let (credential, user) = connection.store.find_user(email).await?.ok_or_else(|| unknown_user(email))?;
     let hash = match credential.password_hash {
         None => "none".to_owned(),
         Some(Ok(hash)) => format!("bcrypt, cost {}", hash.cost()),
@@ -24,7 +24,7 @@ pub(super) async fn show(email: &Email, connected: &Connected) -> Result<(), Com
     for (name, value) in [
         ("email", user.email.as_str()),
         ("sub", user.id.as_str()),
-        ("status", status(user.status)),
+        ("status", status_name(user.status)),
         ("created", &user.created_at.to_rfc3339()),
         ("password", &hash),
         ("password set", &credential.password_changed_at.map_or("unknown".to_owned(), Timestamp::to_rfc3339)),
@@ -37,11 +37,15 @@ pub(super) async fn show(email: &Email, connected: &Connected) -> Result<(), Com
 }
 
 /// Lets a user sign in, or no more.
-pub(super) async fn set_status(email: &Email, to: UserStatus, connected: &Connected) -> Result<(), CommandError> {
-    if !connected.store.set_status(email, to).await? {
-        return Err(nobody(email));
+pub(super) async fn set_status(
+    email: &Email,
+    status: UserStatus,
+    connection: &Connection,
+) -> Result<(), CommandError> {
+    if !connection.store.set_status(email, status).await? {
+        return Err(unknown_user(email));
     }
-    print(&match to {
+    print(&match status {
         UserStatus::Active => format!("{} may sign in\n", email.as_str()),
         UserStatus::Disabled => format!("{} may not sign in, and all sessions are ended\n", email.as_str()),
     });
@@ -52,32 +56,32 @@ pub(super) async fn set_status(email: &Email, to: UserStatus, connected: &Connec
 pub(super) async fn set_password(
     email: &Email,
     password: &NewPassword,
-    connected: &Connected,
+    connection: &Connection,
 ) -> Result<(), CommandError> {
-    let hash = password::hash(password, connected.bcrypt_cost)?;
-    if !connected.store.set_password(email, &hash, Clock::system().now()).await? {
-        return Err(nobody(email));
+    let hash = password::hash(password, connection.bcrypt_cost)?;
+    if !connection.store.set_password(email, &hash, Clock::system().now()).await? {
+        return Err(unknown_user(email));
     }
     print(&format!("{} has a new password, and all sessions are ended\n", email.as_str()));
     Ok(())
 }
 
 /// Deletes a user.
-pub(super) async fn delete(email: &Email, connected: &Connected) -> Result<(), CommandError> {
-    if !connected.store.delete_user(email).await? {
-        return Err(nobody(email));
+pub(super) async fn delete(email: &Email, connection: &Connection) -> Result<(), CommandError> {
+    if !connection.store.delete_user(email).await? {
+        return Err(unknown_user(email));
     }
     print(&format!("{} is deleted, and all sessions are ended\n", email.as_str()));
     Ok(())
 }
 
-pub(super) fn status(status: UserStatus) -> &'static str {
+pub(super) fn status_name(status: UserStatus) -> &'static str {
     match status {
         UserStatus::Active => "active",
         UserStatus::Disabled => "disabled",
     }
 }
 
-fn nobody(email: &Email) -> CommandError {
+fn unknown_user(email: &Email) -> CommandError {
     CommandError::new(format!("{} is no user", email.as_str()))
 }

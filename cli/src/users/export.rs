@@ -11,11 +11,11 @@ use relatch::store::{PageStart, StoredCredential};
 use relatch::user::UserId;
 use serde::{Deserialize, Serialize};
 
-use super::change::status;
-use super::progress::{Progress, rate, with_suffix};
+use super::change::status_name;
+use super::progress::{Progress, users_per_second, with_suffix};
 use crate::CommandError;
 use crate::output::print;
-use crate::target::Connected;
+use crate::target::Connection;
 
 /// The flags of the export.
 #[derive(clap::Args, Debug)]
@@ -43,47 +43,47 @@ struct Line<'a> {
 }
 
 /// Exports all users.
-pub(super) async fn run(args: &Args, connected: &Connected) -> Result<(), CommandError> {
+pub(super) async fn run(args: &Args, connection: &Connection) -> Result<(), CommandError> {
     let path = args.file.as_path();
-    let named = |error: std::io::Error| CommandError::new(format!("{}: {error}", path.display()));
+    let file_error = |error: std::io::Error| CommandError::new(format!("{}: {error}", path.display()));
     let state_path = with_suffix(path, ".state");
-    let state = read_state(&state_path).map_err(named)?;
+    let state = read_state(&state_path).map_err(file_error)?;
     let (mut file, mut start, mut users) = match state {
         Some(state) => {
             print(&format!("taking up an export after {} users\n", state.users));
-            (reopen(path, state.bytes).map_err(named)?, Some(PageStart::from_text(state.after)), state.users)
+            (reopen(path, state.bytes).map_err(file_error)?, Some(PageStart::from_text(state.after)), state.users)
         }
-        None => (create(path).map_err(named)?, None, 0),
+        None => (create(path).map_err(file_error)?, None, 0),
     };
     let before = users;
-    let progress = Progress::without_end();
+    let progress = Progress::spinner();
     loop {
-        let page = connected.store.scan_credentials(start).await?;
+        let page = connection.store.scan_credentials(start).await?;
         users += u64::try_from(page.items.len()).unwrap_or(0);
-        file.write_all(&lines(&page.items, connected).await?).map_err(named)?;
+        file.write_all(&render_lines(&page.items, connection).await?).map_err(file_error)?;
         progress.advance(users, 0);
         let Some(next) = page.next else { break };
-        let bytes = file.stream_position().map_err(named)?;
+        let bytes = file.stream_position().map_err(file_error)?;
         let state = State { bytes, users, after: next.as_text().to_owned() };
-        write_state(&state_path, &state).map_err(named)?;
+        write_state(&state_path, &state).map_err(file_error)?;
         start = Some(next);
     }
-    file.sync_all().map_err(named)?;
+    file.sync_all().map_err(file_error)?;
     let elapsed = progress.finish();
     if let Err(error) = fs::remove_file(&state_path)
         && error.kind() != ErrorKind::NotFound
     {
-        return Err(named(error));
+        return Err(file_error(error));
     }
-    print(&format!("{users} exported ({} users/s)\n", rate(users - before, elapsed)));
+    print(&format!("{users} exported ({} users/s)\n", users_per_second(users - before, elapsed)));
     Ok(())
 }
 
 /// The lines of some users. One who is being deleted has a credential without a user
 /// for no moment, but may go between the two reads; then it is left out.
-async fn lines(credentials: &[StoredCredential], connected: &Connected) -> Result<Vec<u8>, CommandError> {
+async fn render_lines(credentials: &[StoredCredential], connection: &Connection) -> Result<Vec<u8>, CommandError> {
     let ids: Vec<UserId> = credentials.iter().map(|credential| credential.user_id.clone()).collect();
-    let users = connected.store.read_users(&ids).await?;
+    let users = connection.store.read_users(&ids).await?;
     let mut lines = Vec::new();
     for credential in credentials {
         let Some(user) = users.get(&credential.user_id) else { continue };
@@ -91,7 +91,7 @@ async fn lines(credentials: &[StoredCredential], connected: &Connected) -> Resul
             email: credential.email.as_str(),
             password_hash: credential.password_hash.as_ref().map(relatch::Secret::expose),
             sub: user.id.as_str(),
-            status: status(user.status),
+            status: status_name(user.status),
         };
         serde_json::to_writer(&mut lines, &line).map_err(|error| CommandError::new(error.to_string()))?;
         lines.push(b'\n');
@@ -108,10 +108,10 @@ fn read_state(path: &Path) -> std::io::Result<Option<State>> {
 }
 
 fn write_state(path: &Path, state: &State) -> std::io::Result<()> {
-    let unfinished = with_suffix(path, ".new");
-    let _ = fs::remove_file(&unfinished);
-    create(&unfinished)?.write_all(&serde_json::to_vec(state)?)?;
-    fs::rename(unfinished, path)
+    let temporary = with_suffix(path, ".new");
+    let _ = fs::remove_file(&temporary);
+    create(&temporary)?.write_all(&serde_json::to_vec(state)?)?;
+    fs::rename(temporary, path)
 }
 
 fn create(path: &Path) -> std::io::Result<File> {

@@ -21,11 +21,11 @@ use relatch::time::Clock;
 use relatch::user::UserId;
 use serde_json::json;
 
-use super::progress::{Progress, rate, with_suffix};
+use super::progress::{Progress, users_per_second, with_suffix};
 use super::rows::{self, Format, ImportedUser, Rejection, Row, Rows};
 use crate::CommandError;
 use crate::output::print;
-use crate::target::Connected;
+use crate::target::Connection;
 
 /// What a file looks like, for the command's help.
 pub(super) const FILE_FORMAT: &str = r#"The file, as JSON Lines:
@@ -36,10 +36,10 @@ sub is the id that the user has in another system; without it a random one is ma
 status is active, which it is by default, or disabled.
 Other members and columns are left alone. Hashes are bcrypt's: $2a$, $2b$ or $2y$."#;
 
-/// How many transactions are under way at once.
-const AT_ONCE: usize = 8;
-/// How often one is tried when the table is busy, beyond what the SDK tries.
-const TRIES: u32 = 5;
+/// The most transactions that run at the same time.
+const MAX_CONCURRENT_WRITES: usize = 8;
+/// The most attempts at a transaction while the table is busy, each with the SDK's own retries.
+const MAX_ATTEMPTS: u32 = 5;
 
 /// The flags of the import.
 #[derive(clap::Args, Debug)]
@@ -65,39 +65,41 @@ struct Summary {
 }
 
 impl Summary {
-    fn lines(&self) -> u64 {
+    fn total(&self) -> u64 {
         self.added + self.existed + self.rejected
     }
 }
 
 /// Imports a file. Ends with failure if any line was rejected.
-pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, CommandError> {
-    let named = |path: &Path, error: std::io::Error| CommandError::new(format!("{}: {error}", path.display()));
-    let file = File::open(&args.file).map_err(|error| named(&args.file, error))?;
-    let bytes = file.metadata().map_err(|error| named(&args.file, error))?.len();
-    let format = args.format.unwrap_or_else(|| Format::of(&args.file));
-    let rows = rows::read(file, format, connected.bcrypt_cost).map_err(|error| named(&args.file, error))?;
+pub(super) async fn run(args: &Args, connection: &Connection) -> Result<ExitCode, CommandError> {
+    let file_error =
+        |path: &Path, error: std::io::Error| CommandError::new(format!("{}: {error}", path.display()));
+    let file = File::open(&args.file).map_err(|error| file_error(&args.file, error))?;
+    let bytes = file.metadata().map_err(|error| file_error(&args.file, error))?.len();
+    let format = args.format.unwrap_or_else(|| Format::from_path(&args.file));
+    let rows = rows::read(file, format, connection.bcrypt_cost).map_err(|error| file_error(&args.file, error))?;
     let rejects_path = args.rejects.clone().unwrap_or_else(|| with_suffix(&args.file, ".rejects.jsonl"));
-    let mut rejects = BufWriter::new(File::create(&rejects_path).map_err(|error| named(&rejects_path, error))?);
+    let mut rejects =
+        BufWriter::new(File::create(&rejects_path).map_err(|error| file_error(&rejects_path, error))?);
 
-    let progress = Progress::of_bytes(bytes);
+    let progress = Progress::bar(bytes);
     let mut summary = Summary::default();
     let from_line = args.from_line;
     let rows: Rows = Box::new(rows.filter(move |row| row.as_ref().map_or(true, |row| row.line >= from_line)));
     let mut rows = rows.peekable();
     loop {
-        let batch = next_batch(&mut rows).map_err(|error| named(&args.file, error))?;
+        let batch = next_batch(&mut rows).map_err(|error| file_error(&args.file, error))?;
         if batch.is_empty() {
             break;
         }
         let writes = batch.chunks(MOST_ADDED).map(|rows| async {
-            let stopped = |error: Error| {
+            let stop_error = |error: Error| {
                 let line = rows.first().map_or(1, |row| row.line);
                 CommandError::new(format!(
                     "stopped: {error}; run it again with --from-line {line}, nobody is added twice"
                 ))
             };
-            let added = add(rows, connected).await.map_err(stopped)?;
+            let added = add_rows(rows, connection).await.map_err(stop_error)?;
             Ok::<_, CommandError>(rows.iter().zip(added))
         });
         for written in join_all(writes).await {
@@ -108,20 +110,20 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
                     Ok(Added::IdExists) => reject(&mut summary, &mut rejects, row.line, Rejection::SubExists)?,
                     Err(reason) => reject(&mut summary, &mut rejects, row.line, reason)?,
                 }
-                progress.advance(summary.lines(), row.offset);
+                progress.advance(summary.total(), row.offset);
             }
         }
     }
     let elapsed = progress.finish();
-    rejects.flush().map_err(|error| named(&rejects_path, error))?;
+    rejects.flush().map_err(|error| file_error(&rejects_path, error))?;
     let Summary { added, existed, rejected } = summary;
     print(&format!(
         "{added} added, {existed} existed already, {rejected} rejected ({} users/s)\n",
-        rate(summary.lines(), elapsed)
+        users_per_second(summary.total(), elapsed)
     ));
     if rejected == 0 {
         drop(rejects);
-        std::fs::remove_file(&rejects_path).map_err(|error| named(&rejects_path, error))?;
+        std::fs::remove_file(&rejects_path).map_err(|error| file_error(&rejects_path, error))?;
         return Ok(ExitCode::SUCCESS);
     }
     print(&format!("the rejected lines and why: {}\n", rejects_path.display()));
@@ -132,8 +134,8 @@ pub(super) async fn run(args: &Args, connected: &Connected) -> Result<ExitCode, 
 /// the file that wants it gets it, although the rows of a batch are written at once.
 fn next_batch(rows: &mut Peekable<Rows>) -> std::io::Result<Vec<Row>> {
     let (mut emails, mut ids): (HashSet<Email>, HashSet<UserId>) = Default::default();
-    let mut batch = Vec::with_capacity(AT_ONCE * MOST_ADDED);
-    while batch.len() < AT_ONCE * MOST_ADDED {
+    let mut batch = Vec::with_capacity(MAX_CONCURRENT_WRITES * MOST_ADDED);
+    while batch.len() < MAX_CONCURRENT_WRITES * MOST_ADDED {
         let is_free = |user: &ImportedUser| {
             !emails.contains(&user.email) && !user.id.as_ref().is_some_and(|id| ids.contains(id))
         };
@@ -161,8 +163,8 @@ fn reject(
     Ok(())
 }
 
-/// Adds the users among some rows; tells of each row what became of it.
-async fn add(rows: &[Row], connected: &Connected) -> Result<Vec<Result<Added, Rejection>>, Error> {
+/// Adds the users among some rows and returns the outcome of each row.
+async fn add_rows(rows: &[Row], connection: &Connection) -> Result<Vec<Result<Added, Rejection>>, Error> {
     let mut new = Vec::with_capacity(rows.len());
     for user in rows.iter().filter_map(|row| row.user.as_ref().ok()) {
         let ImportedUser { email, password_hash, id, status } = user.clone();
@@ -172,7 +174,7 @@ async fn add(rows: &[Row], connected: &Connected) -> Result<Vec<Result<Added, Re
         };
         new.push(NewUser { id, email, password_hash, status, now: Clock::system().now() });
     }
-    let mut added = with_patience(&new, connected).await?.into_iter();
+    let mut added = add_with_retry(&new, connection).await?.into_iter();
     let outcome = |row: &Row| match &row.user {
         Ok(_) => added.next().map(Ok),
         Err(reason) => Some(Err(*reason)),
@@ -180,14 +182,14 @@ async fn add(rows: &[Row], connected: &Connected) -> Result<Vec<Result<Added, Re
     Ok(rows.iter().filter_map(outcome).collect())
 }
 
-async fn with_patience(new: &[NewUser], connected: &Connected) -> Result<Vec<Added>, Error> {
+async fn add_with_retry(new: &[NewUser], connection: &Connection) -> Result<Vec<Added>, Error> {
     let mut pause = Duration::from_millis(100);
-    for _ in 1..TRIES {
-        match connected.store.add_users(new).await {
+    for _ in 1..MAX_ATTEMPTS {
+        match connection.store.add_users(new).await {
             Err(Error::Unavailable(_)) => tokio::time::sleep(pause).await,
             result => return result,
         }
         pause *= 2;
     }
-    connected.store.add_users(new).await
+    connection.store.add_users(new).await
 }

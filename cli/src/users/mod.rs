@@ -15,7 +15,7 @@ use relatch::Email;
 use relatch::user::UserStatus;
 
 use crate::CommandError;
-use crate::target::{Connected, Target};
+use crate::target::{Connection, Target};
 use password::PasswordArgs;
 
 /// The flags of `relatch users`.
@@ -28,19 +28,19 @@ pub struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     /// Add one user
-    Add(WithPassword),
+    Add(UserPasswordArgs),
     /// Tell what is stored of a user
-    Show(Named),
+    Show(UserArgs),
     /// List all users
     List(Target),
     /// Let a user sign in again
-    Enable(Named),
+    Enable(UserArgs),
     /// Let a user sign in no more, and end all sessions
-    Disable(Named),
+    Disable(UserArgs),
     /// Give a user another password, and end all sessions
-    SetPassword(WithPassword),
+    SetPassword(UserPasswordArgs),
     /// Delete a user, and end all sessions
-    Delete(Named),
+    Delete(UserArgs),
     /// Add the users of a file, with the bcrypt hashes they have
     #[command(after_help = import::FILE_FORMAT)]
     Import {
@@ -60,23 +60,23 @@ enum Command {
 
 /// A user of a deployment.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Named {
+pub(crate) struct UserArgs {
     /// The email that the user signs in with
-    #[arg(value_parser = email)]
+    #[arg(value_parser = parse_email)]
     pub(crate) email: Email,
     #[command(flatten)]
     pub(crate) target: Target,
 }
 
 #[derive(clap::Args, Debug)]
-struct WithPassword {
+struct UserPasswordArgs {
     #[command(flatten)]
-    named: Named,
+    user: UserArgs,
     #[command(flatten)]
     password: PasswordArgs,
 }
 
-fn email(text: &str) -> Result<Email, String> {
+fn parse_email(text: &str) -> Result<Email, String> {
     Email::parse(text).map_err(|error| error.to_string())
 }
 
@@ -85,49 +85,53 @@ fn email(text: &str) -> Result<Email, String> {
 /// # Errors
 /// One line why it failed.
 pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
-    let done = |()| ExitCode::SUCCESS;
+    let success = |()| ExitCode::SUCCESS;
     match args.command {
-        Command::Add(WithPassword { named: Named { email, target }, password }) => {
+        Command::Add(UserPasswordArgs { user: UserArgs { email, target }, password }) => {
             let password = password.read(&email)?;
-            on(target, async |connected| add::run(email, &password, connected).await).await.map(done)
+            with_connection(target, async |connection| add::run(email, &password, connection).await)
+                .await
+                .map(success)
         }
-        Command::SetPassword(WithPassword { named: Named { email, target }, password }) => {
+        Command::SetPassword(UserPasswordArgs { user: UserArgs { email, target }, password }) => {
             let password = password.read(&email)?;
-            on(target, async |connected| change::set_password(&email, &password, connected).await).await.map(done)
-        }
-        Command::Show(Named { email, target }) => {
-            on(target, async |connected| change::show(&email, connected).await).await.map(done)
-        }
-        Command::Enable(Named { email, target }) => {
-            on(target, async |connected| change::set_status(&email, UserStatus::Active, connected).await)
+            with_connection(target, async |connection| change::set_password(&email, &password, connection).await)
                 .await
-                .map(done)
+                .map(success)
         }
-        Command::Disable(Named { email, target }) => {
-            on(target, async |connected| change::set_status(&email, UserStatus::Disabled, connected).await)
-                .await
-                .map(done)
+        Command::Show(UserArgs { email, target }) => {
+            with_connection(target, async |connection| change::show(&email, connection).await).await.map(success)
         }
-        Command::Delete(Named { email, target }) => {
-            on(target, async |connected| change::delete(&email, connected).await).await.map(done)
+        Command::Enable(UserArgs { email, target }) => with_connection(target, async |connection| {
+            change::set_status(&email, UserStatus::Active, connection).await
+        })
+        .await
+        .map(success),
+        Command::Disable(UserArgs { email, target }) => with_connection(target, async |connection| {
+            change::set_status(&email, UserStatus::Disabled, connection).await
+        })
+        .await
+        .map(success),
+        Command::Delete(UserArgs { email, target }) => {
+            with_connection(target, async |connection| change::delete(&email, connection).await).await.map(success)
         }
-        Command::List(target) => on(target, list::run).await.map(done),
+        Command::List(target) => with_connection(target, list::run).await.map(success),
         Command::Import { file, target } => {
-            on(target, async |connected| import::run(&file, connected).await).await
+            with_connection(target, async |connection| import::run(&file, connection).await).await
         }
         Command::Export { file, target } => {
-            on(target, async |connected| export::run(&file, connected).await).await.map(done)
+            with_connection(target, async |connection| export::run(&file, connection).await).await.map(success)
         }
     }
 }
 
-/// Does something with a deployment, and ends the connection however it went.
-async fn on<T>(
+/// Runs a command on a deployment, then closes the connection even if the command failed.
+async fn with_connection<T>(
     target: Target,
-    command: impl AsyncFnOnce(&Connected) -> Result<T, CommandError>,
+    command: impl AsyncFnOnce(&Connection) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
-    let connected = target.connect().await?;
-    let result = command(&connected).await;
-    connected.close().await;
+    let connection = target.connect().await?;
+    let result = command(&connection).await;
+    connection.close().await;
     result
 }

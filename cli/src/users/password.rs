@@ -18,7 +18,7 @@ pub(super) struct PasswordArgs {
 impl PasswordArgs {
     /// Reads a user's password and checks it by the rules.
     pub(super) fn read(&self, email: &Email) -> Result<NewPassword, CommandError> {
-        let password = if self.password_stdin { from_stdin()? } else { from_terminal()? };
+        let password = if self.password_stdin { read_from_stdin()? } else { read_from_terminal()? };
         NewPassword::parse(password.expose(), email).map_err(|error| CommandError::new(error.to_string()))
     }
 }
@@ -29,25 +29,25 @@ pub(super) fn hash(password: &NewPassword, cost: u32) -> Result<PasswordHash, Co
 }
 
 /// All of standard input, without the line end that `echo` adds.
-fn from_stdin() -> Result<Secret, CommandError> {
+fn read_from_stdin() -> Result<Secret, CommandError> {
     let mut text = String::new();
     // One byte more than any password with its line end: longer input is refused, not cut.
-    let longest = MAX_BYTES + "\r\n".len() + 1;
-    let read = std::io::stdin().take(u64::try_from(longest).unwrap_or(u64::MAX)).read_to_string(&mut text);
+    let max_input = MAX_BYTES + "\r\n".len() + 1;
+    let read = std::io::stdin().take(u64::try_from(max_input).unwrap_or(u64::MAX)).read_to_string(&mut text);
     let text = Secret::new(text);
     read.map_err(|error| CommandError::new(format!("the password on standard input: {error}")))?;
     let line = text.expose();
     Ok(Secret::new(line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line))))
 }
 
-fn from_terminal() -> Result<Secret, CommandError> {
-    let ask = |prompt: &str| {
+fn read_from_terminal() -> Result<Secret, CommandError> {
+    let read = |prompt: &str| {
         rpassword::prompt_password(prompt).map(Secret::new).map_err(|error| {
             CommandError::new(format!("no terminal to ask for the password ({error}); use --password-stdin"))
         })
     };
-    let password = ask("Password: ")?;
-    if ask("Again: ")? != password {
+    let password = read("Password: ")?;
+    if read("Again: ")? != password {
         return Err(CommandError::new("the two passwords differ; nothing was changed"));
     }
     Ok(password)

@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar for a file of so many bytes.
-    pub(super) fn of_bytes(bytes: u64) -> Self {
+    /// A bar for a file of this many bytes.
+    pub(super) fn bar(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left") {
             bar.set_style(style);
@@ -18,15 +18,15 @@ impl Progress {
         Self(bar)
     }
 
-    /// For work whose end is not known.
-    pub(super) fn without_end() -> Self {
+    /// A spinner for work of unknown length.
+    pub(super) fn spinner() -> Self {
         Self(ProgressBar::new_spinner())
     }
 
     /// So many users are done, and so many bytes of the file read.
     pub(super) fn advance(&self, users: u64, bytes: u64) {
         self.0.set_position(bytes);
-        self.0.set_message(format!("{users} users, {}/s", rate(users, self.0.elapsed())));
+        self.0.set_message(format!("{users} users, {}/s", users_per_second(users, self.0.elapsed())));
     }
 
     /// Takes the bar away and tells how long it all took.
@@ -38,7 +38,7 @@ impl Progress {
 }
 
 /// Users a second, on average.
-pub(super) fn rate(users: u64, elapsed: Duration) -> u64 {
+pub(super) fn users_per_second(users: u64, elapsed: Duration) -> u64 {
     let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
     users.saturating_mul(1000) / millis
 }

@@ -20,8 +20,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The form that a file's name tells; JSON Lines unless it ends in `.csv`.
-    pub(super) fn of(path: &Path) -> Self {
+    /// The format that a file's name implies: JSON Lines unless it ends in `.csv`.
+    pub(super) fn from_path(path: &Path) -> Self {
         let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         if is_csv { Self::Csv } else { Self::Jsonl }
     }
@@ -43,9 +43,9 @@ pub(super) enum Rejection {
     /// Longer than [`MAX_LINE_BYTES`].
     TooLong,
     /// Not a JSON object, or not as many fields as there are columns.
-    Form,
-    /// A member or a column that must be there is not, is there twice, or is no text.
-    Members,
+    Malformed,
+    /// A required field or column is missing, or a field appears twice or is not text.
+    Fields,
     /// See [`Email`].
     Email,
     /// See [`PasswordHash`].
@@ -64,8 +64,8 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong => write!(f, "the line is longer than {MAX_LINE_BYTES} bytes"),
-            Self::Form => f.write_str("not a JSON object, or not as many fields as columns"),
-            Self::Members => {
+            Self::Malformed => f.write_str("not a JSON object, or not as many fields as columns"),
+            Self::Fields => {
                 f.write_str("email and password_hash (and sub and status, if any) must be text, each once")
             }
             Self::Email => f.write_str("email is not a valid email address"),
@@ -102,10 +102,10 @@ struct Record {
 }
 
 impl Record {
-    fn user(self, highest_cost: u32) -> Result<ImportedUser, Rejection> {
+    fn into_user(self, max_cost: u32) -> Result<ImportedUser, Rejection> {
         let email = Email::parse(&self.email).map_err(|_| Rejection::Email)?;
         let password_hash = PasswordHash::parse(&self.password_hash).map_err(Rejection::Hash)?;
-        if password_hash.cost() > highest_cost {
+        if password_hash.cost() > max_cost {
             return Err(Rejection::Cost(password_hash.cost()));
         }
         let id = self.sub.filter(|sub| !sub.is_empty()).map(|sub| UserId::parse(&sub)).transpose();
@@ -121,19 +121,19 @@ impl Record {
 /// The rows of a file; an error of the file itself ends them.
 pub(super) type Rows = Box<dyn Iterator<Item = std::io::Result<Row>>>;
 
-/// Opens a file's rows. `highest_cost` is the highest bcrypt cost that is taken over.
+/// Opens a file's rows. `max_cost` is the highest bcrypt cost that is taken over.
 ///
 /// # Errors
 /// The file cannot be read, or its columns are not known.
-pub(super) fn read(file: File, format: Format, highest_cost: u32) -> std::io::Result<Rows> {
+pub(super) fn read(file: File, format: Format, max_cost: u32) -> std::io::Result<Rows> {
     let reader = BufReader::with_capacity(1 << 16, file);
     match format {
-        Format::Jsonl => Ok(Box::new(json_lines(reader, highest_cost))),
-        Format::Csv => Ok(Box::new(csv(reader, highest_cost)?)),
+        Format::Jsonl => Ok(Box::new(read_json_lines(reader, max_cost))),
+        Format::Csv => Ok(Box::new(read_csv(reader, max_cost)?)),
     }
 }
 
-fn json_lines(mut reader: impl BufRead, highest_cost: u32) -> impl Iterator<Item = std::io::Result<Row>> {
+fn read_json_lines(mut reader: impl BufRead, max_cost: u32) -> impl Iterator<Item = std::io::Result<Row>> {
     let (mut line, mut offset) = (0, 0);
     let mut text = Vec::new();
     std::iter::from_fn(move || {
@@ -150,19 +150,19 @@ fn json_lines(mut reader: impl BufRead, highest_cost: u32) -> impl Iterator<Item
                 return Some(Ok(Row { line, offset, user: Err(Rejection::TooLong) }));
             }
             if !text.trim_ascii().is_empty() {
-                return Some(Ok(Row { line, offset, user: json_user(text, highest_cost) }));
+                return Some(Ok(Row { line, offset, user: parse_json_user(text, max_cost) }));
             }
         }
     })
 }
 
-fn json_user(text: &[u8], highest_cost: u32) -> Result<ImportedUser, Rejection> {
+fn parse_json_user(text: &[u8], max_cost: u32) -> Result<ImportedUser, Rejection> {
     let record: Result<Record, _> = serde_json::from_slice(text);
     let is_object = text.trim_ascii().starts_with(b"{");
     match record {
-        Ok(record) if is_object => record.user(highest_cost),
-        Err(error) if error.is_data() && is_object => Err(Rejection::Members),
-        Ok(_) | Err(_) => Err(Rejection::Form),
+        Ok(record) if is_object => record.into_user(max_cost),
+        Err(error) if error.is_data() && is_object => Err(Rejection::Fields),
+        Ok(_) | Err(_) => Err(Rejection::Malformed),
     }
 }
 
@@ -182,7 +182,7 @@ fn read_line(reader: &mut impl BufRead, text: &mut Vec<u8>, offset: &mut u64) ->
     }
 }
 
-fn csv(reader: impl Read, highest_cost: u32) -> std::io::Result<impl Iterator<Item = std::io::Result<Row>>> {
+fn read_csv(reader: impl Read, max_cost: u32) -> std::io::Result<impl Iterator<Item = std::io::Result<Row>>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
     let columns = reader.byte_headers()?.clone();
     let count = |name: &str| columns.iter().filter(|column| *column == name.as_bytes()).count();
@@ -195,12 +195,16 @@ fn csv(reader: impl Read, highest_cost: u32) -> std::io::Result<impl Iterator<It
         let record = record?;
         let user = if record.len() == columns.len() {
             let read = record.deserialize::<Record>(Some(&columns));
-            read.map_err(|_| Rejection::Members).and_then(|record| record.user(highest_cost))
+            read.map_err(|_| Rejection::Fields).and_then(|record| record.into_user(max_cost))
         } else {
-            Err(Rejection::Form)
+            Err(Rejection::Malformed)
         };
-        let place = record.position();
-        Ok(Row { line: place.map_or(0, csv::Position::line), offset: place.map_or(0, csv::Position::byte), user })
+        let position = record.position();
+        Ok(Row {
+            line: position.map_or(0, csv::Position::line),
+            offset: position.map_or(0, csv::Position::byte),
+            user,
+        })
     }))
 }
 

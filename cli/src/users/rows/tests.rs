@@ -6,8 +6,8 @@ const HASH: &str = "$2b$04$m0GOhVHRZqhuv3pRb1wGLuu7LvpGl.j/ou9fyBY1K3zXKS.H4L3Le
 
 fn rows(text: &[u8], format: Format) -> Vec<Row> {
     match format {
-        Format::Jsonl => json_lines(text, 12).map(Result::unwrap).collect(),
-        Format::Csv => csv(text, 12).unwrap().map(Result::unwrap).collect(),
+        Format::Jsonl => read_json_lines(text, 12).map(Result::unwrap).collect(),
+        Format::Csv => read_csv(text, 12).unwrap().map(Result::unwrap).collect(),
     }
 }
 
@@ -59,11 +59,11 @@ fn each_bad_line_has_its_line_and_its_reason() {
     .concat();
     let expected = [
         None,
-        Some(Rejection::Form),
-        Some(Rejection::Form),
-        Some(Rejection::Members),
-        Some(Rejection::Members),
-        Some(Rejection::Members),
+        Some(Rejection::Malformed),
+        Some(Rejection::Malformed),
+        Some(Rejection::Fields),
+        Some(Rejection::Fields),
+        Some(Rejection::Fields),
         Some(Rejection::Email),
         Some(Rejection::Hash(InvalidHash::Malformed)),
         Some(Rejection::Hash(InvalidHash::Version2x)),
@@ -83,8 +83,11 @@ fn each_bad_line_has_its_line_and_its_reason() {
 fn a_line_of_csv_has_a_field_for_each_column() {
     let text =
         format!("email,password_hash\na@example.com\na@example.com,{HASH},x\nb@example.com,{HASH}\n,{HASH}\n");
-    let form = Some(Rejection::Form);
-    assert_eq!(rejections(&text, Format::Csv), [(2, form), (3, form), (4, None), (5, Some(Rejection::Email))]);
+    let malformed = Some(Rejection::Malformed);
+    assert_eq!(
+        rejections(&text, Format::Csv),
+        [(2, malformed), (3, malformed), (4, None), (5, Some(Rejection::Email))]
+    );
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn the_columns_are_named_once() {
         "Email,x",
         "",
     ] {
-        assert!(csv(columns.as_bytes(), 12).is_err(), "{columns}");
+        assert!(read_csv(columns.as_bytes(), 12).is_err(), "{columns}");
     }
 }
 
@@ -107,7 +110,7 @@ fn the_form_follows_from_the_name() {
     for (name, format) in
         [("a.csv", Format::Csv), ("a.CSV", Format::Csv), ("a.jsonl", Format::Jsonl), ("a", Format::Jsonl)]
     {
-        assert_eq!(Format::of(Path::new(name)), format, "{name}");
+        assert_eq!(Format::from_path(Path::new(name)), format, "{name}");
     }
 }
 
@@ -122,8 +125,8 @@ fn a_reason_never_shows_what_stands_in_the_row() {
 proptest! {
     #[test]
     fn no_file_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(json_lines(bytes.as_slice(), 12).all(|row| row.is_ok_and(|row| row.user.is_err())));
+        prop_assert!(read_json_lines(bytes.as_slice(), 12).all(|row| row.is_ok_and(|row| row.user.is_err())));
         let with_columns = [b"email,password_hash\n".as_slice(), &bytes].concat();
-        prop_assert!(csv(with_columns.as_slice(), 12).unwrap().all(|row| row.is_ok_and(|row| row.user.is_err())));
+        prop_assert!(read_csv(with_columns.as_slice(), 12).unwrap().all(|row| row.is_ok_and(|row| row.user.is_err())));
     }
 }
