@@ -1,7 +1,7 @@
 //! `relatch keys`: the keys of a deployment, in a file or in Secrets Manager. Private
 //! parts are never printed.
 
-mod place;
+mod location;
 
 use std::process::ExitCode;
 
@@ -10,9 +10,9 @@ use relatch::token::{ACCESS_LEAD, Algorithm, KeyInfo, OTHER_LEAD, Purpose, Store
 
 use crate::CommandError;
 use crate::output::print;
-use place::Place;
+use location::KeyLocation;
 
-pub(crate) use place::write_file;
+pub(crate) use location::write_file;
 
 /// The flags of `relatch keys`.
 #[derive(clap::Args, Debug)]
@@ -26,7 +26,7 @@ enum Command {
     /// Make the first keys, one for each purpose
     Generate {
         #[command(flatten)]
-        place: Place,
+        location: KeyLocation,
         /// What the keys are for; may be given more than once [default with --file: all]
         #[arg(long = "purpose", value_enum, required_unless_present = "file")]
         purposes: Vec<PurposeArg>,
@@ -37,12 +37,12 @@ enum Command {
     /// Tell which keys there are and which of them sign
     List {
         #[command(flatten)]
-        place: Place,
+        location: KeyLocation,
     },
     /// Add a key that signs once every function and verifier knows it
     Add {
         #[command(flatten)]
-        place: Place,
+        location: KeyLocation,
         /// What the key is for
         #[arg(long, value_enum)]
         purpose: PurposeArg,
@@ -56,7 +56,7 @@ enum Command {
     /// Take a key away once no token that it signed can be good any more
     Retire {
         #[command(flatten)]
-        place: Place,
+        location: KeyLocation,
         /// The key's id, as `keys list` shows it
         kid: String,
         /// The deployment's ACCESS_TOKEN_TTL
@@ -108,43 +108,43 @@ impl From<PurposeArg> for Purpose {
 pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
     let now = Clock::system().now();
     match args.command {
-        Command::Generate { place, purposes, algorithm } => {
-            let mut stored = place.open().await?;
-            if !stored.keys.list(now).is_empty() {
-                return Err(CommandError::new(format!("{place} holds keys already; `keys add` adds one")));
+        Command::Generate { location, purposes, algorithm } => {
+            let mut loaded = location.load().await?;
+            if !loaded.keys.list(now).is_empty() {
+                return Err(CommandError::new(format!("{location} holds keys already; `keys add` adds one")));
             }
             let all = [PurposeArg::Access, PurposeArg::Refresh, PurposeArg::Attempts];
             for purpose in if purposes.is_empty() { all.to_vec() } else { purposes } {
-                add(&mut stored.keys, purpose, algorithm, now)?;
+                add_key(&mut loaded.keys, purpose, algorithm, now)?;
             }
-            print(&table(&place.save(stored, now).await?.list(now), now));
+            print(&format_table(&location.save(loaded, now).await?.list(now), now));
         }
-        Command::List { place } => print(&table(&place.open().await?.keys.list(now), now)),
-        Command::Add { place, purpose, algorithm, starts_in } => {
-            let mut stored = place.open().await?;
+        Command::List { location } => print(&format_table(&location.load().await?.keys.list(now), now)),
+        Command::Add { location, purpose, algorithm, starts_in } => {
+            let mut loaded = location.load().await?;
             let lead = if purpose == PurposeArg::Access { ACCESS_LEAD } else { OTHER_LEAD };
-            add(&mut stored.keys, purpose, algorithm, now.plus_seconds(starts_in.unwrap_or(lead)))?;
-            print(&table(&place.save(stored, now).await?.list(now), now));
+            add_key(&mut loaded.keys, purpose, algorithm, now.plus_seconds(starts_in.unwrap_or(lead)))?;
+            print(&format_table(&location.save(loaded, now).await?.list(now), now));
         }
-        Command::Retire { place, kid, access_token_ttl, refresh_token_ttl, force } => {
-            let mut stored = place.open().await?;
-            let keys = stored.keys.list(now);
+        Command::Retire { location, kid, access_token_ttl, refresh_token_ttl, force } => {
+            let mut loaded = location.load().await?;
+            let keys = loaded.keys.list(now);
             let key = keys.iter().find(|key| key.kid == kid);
-            let key = key.ok_or_else(|| CommandError::new(format!("{place} has no key {kid}")))?;
-            let longest_life = match key.purpose {
+            let key = key.ok_or_else(|| CommandError::new(format!("{location} has no key {kid}")))?;
+            let max_lifetime = match key.purpose {
                 Purpose::Access => Some(access_token_ttl),
                 Purpose::Refresh => Some(refresh_token_ttl),
                 Purpose::Attempts => None,
             };
-            may_retire(key, &keys, longest_life, force, now)?;
-            stored.keys.remove(key.purpose, &kid);
-            print(&table(&place.save(stored, now).await?.list(now), now));
+            check_retirement(key, &keys, max_lifetime, force, now)?;
+            loaded.keys.remove(key.purpose, &kid);
+            print(&format_table(&location.save(loaded, now).await?.list(now), now));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn add(
+fn add_key(
     keys: &mut StoredKeys,
     purpose: PurposeArg,
     access: AlgorithmArg,
@@ -160,12 +160,12 @@ fn add(
 }
 
 /// A key may go when another one signs, and has signed for so long that the last token
-/// of the key has expired. `longest_life` is a token's, in seconds; without one the key
+/// of the key has expired. `max_lifetime` is a token's, in seconds; without one the key
 /// signs nothing that expires, and goes by force only.
-fn may_retire(
+fn check_retirement(
     key: &KeyInfo,
     keys: &[KeyInfo],
-    longest_life: Option<i64>,
+    max_lifetime: Option<i64>,
     force: bool,
     now: Timestamp,
 ) -> Result<(), CommandError> {
@@ -175,12 +175,12 @@ fn may_retire(
     if force || key.not_before > now {
         return Ok(());
     }
-    if longest_life.is_none() {
+    if max_lifetime.is_none() {
         return Err(CommandError::new(
             "a key for attempts is what emails are found by; only --force takes it away",
         ));
     }
-    let last_token = last_needed(key, keys, longest_life).unwrap_or(now);
+    let last_token = last_needed(key, keys, max_lifetime).unwrap_or(now);
     if now < last_token {
         let (kid, until) = (&key.kid, last_token.to_rfc3339());
         return Err(CommandError::new(format!(
@@ -190,7 +190,7 @@ fn may_retire(
     Ok(())
 }
 
-fn table(keys: &[KeyInfo], now: Timestamp) -> String {
+fn format_table(keys: &[KeyInfo], now: Timestamp) -> String {
     let row = |key: &KeyInfo| {
         let state = match (key.signs, key.not_before > now) {
             (true, _) => "signs",
@@ -230,7 +230,7 @@ mod tests {
     }
 
     fn may_retire_first(keys: &[KeyInfo], life: Option<i64>, force: bool) -> bool {
-        may_retire(&keys[0], keys, life, force, NOW).is_ok()
+        check_retirement(&keys[0], keys, life, force, NOW).is_ok()
     }
 
     #[test]

@@ -15,11 +15,11 @@ use relatch::{Secret, Secrets, Store, random};
 use crate::CommandError;
 use crate::aws;
 
-/// The flags that name the place.
+/// The flags that say where the keys are.
 #[derive(clap::Args, Debug)]
-pub(super) struct Place {
+pub(super) struct KeyLocation {
     #[command(flatten)]
-    source: Source,
+    source: KeySource,
     /// The table of the public keys, as in the deployment's outputs; for access keys in a secret
     #[arg(long, value_name = "NAME", env = "KEYS_TABLE", conflicts_with = "file")]
     keys_table: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Place {
 
 #[derive(clap::Args, Debug)]
 #[group(required = true, multiple = false)]
-struct Source {
+struct KeySource {
     /// A key file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -37,7 +37,7 @@ struct Source {
 }
 
 /// The keys as they were read.
-pub(super) struct Opened {
+pub(super) struct LoadedKeys {
     pub(super) keys: StoredKeys,
     /// The public keys that were among them.
     public: PublicKeySet,
@@ -45,13 +45,13 @@ pub(super) struct Opened {
     version: Option<String>,
 }
 
-/// The stage of a version until it becomes the current one: not a rotation's, which would keep
-/// others from beginning.
-const NEXT: &str = "RELATCHNEXT";
+/// The staging label of a version before it becomes the current one. It is not the label that
+/// rotations use, because that would block a rotation.
+const PENDING_STAGE: &str = "RELATCHNEXT";
 
-impl Place {
+impl KeyLocation {
     /// Reads the keys; a file or a value that is not there is no keys.
-    pub(super) async fn open(&self) -> Result<Opened, CommandError> {
+    pub(super) async fn load(&self) -> Result<LoadedKeys, CommandError> {
         let (text, version) = match (&self.source.file, &self.source.secret_id) {
             (Some(path), _) => (self.read_file(path)?, None),
             (None, Some(id)) => self.read_secret(id).await?,
@@ -59,21 +59,21 @@ impl Place {
         };
         let keys = StoredKeys::parse(text.expose());
         let keys = keys.map_err(|error| CommandError::new(format!("{self}: {error}")))?;
-        Ok(Opened { public: keys.public(), keys, version })
+        Ok(LoadedKeys { public: keys.public(), keys, version })
     }
 
     /// Stores the keys, unless they were changed since they were read.
-    pub(super) async fn save(&self, mut opened: Opened, now: Timestamp) -> Result<StoredKeys, CommandError> {
-        opened.keys.set_based_on(None);
-        let text = opened.keys.to_text().map_err(|error| CommandError::new(error.to_string()))?;
+    pub(super) async fn save(&self, mut loaded: LoadedKeys, now: Timestamp) -> Result<StoredKeys, CommandError> {
+        loaded.keys.set_based_on(None);
+        let text = loaded.keys.to_text().map_err(|error| CommandError::new(error.to_string()))?;
         match (&self.source.file, &self.source.secret_id) {
             (Some(path), _) => {
                 write_file(path, &text).map_err(|error| CommandError::new(format!("{self}: {error}")))?;
             }
-            (None, Some(id)) => self.write_secret(id, &text, &opened, now).await?,
+            (None, Some(id)) => self.write_secret(id, &text, &loaded, now).await?,
             (None, None) => {}
         }
-        Ok(opened.keys)
+        Ok(loaded.keys)
     }
 
     fn read_file(&self, path: &Path) -> Result<Secret, CommandError> {
@@ -86,9 +86,11 @@ impl Place {
 
     async fn read_secret(&self, id: &str) -> Result<(Secret, Option<String>), CommandError> {
         let secrets = Secrets::with_client(Client::new(&aws::sdk_config().await?));
-        match secrets.current(id).await.map_err(|error| self.failed(&error))? {
+        match secrets.current(id).await.map_err(|error| self.command_error(&error))? {
             Some(version) => Ok((version.text, Some(version.id))),
-            None if secrets.exists(id).await.map_err(|error| self.failed(&error))? => Ok((Secret::new(""), None)),
+            None if secrets.exists(id).await.map_err(|error| self.command_error(&error))? => {
+                Ok((Secret::new(""), None))
+            }
             None => Err(CommandError::new(format!("{self}: there is no such secret"))),
         }
     }
@@ -100,37 +102,37 @@ impl Place {
         &self,
         id: &str,
         text: &Secret,
-        opened: &Opened,
+        loaded: &LoadedKeys,
         now: Timestamp,
     ) -> Result<(), CommandError> {
         let config = aws::sdk_config().await?;
-        let (before, after) = (&opened.public, opened.keys.public());
+        let (before, after) = (&loaded.public, loaded.keys.public());
         let table = self.keys_table.as_deref().map(|table| Store::of_keys(DynamoDb::new(&config), table));
         if table.is_none() && !(before.keys().is_empty() && after.keys().is_empty()) {
             return Err(CommandError::new(
                 "name the --keys-table: public keys of access tokens are published there",
             ));
         }
-        let gone = |from: &PublicKeySet, to: &PublicKeySet| {
-            let left = from.keys().iter().filter(|key| !to.keys().contains(key));
-            left.map(|key| key.kid().to_owned()).collect::<Vec<_>>()
+        let removed_ids = |from: &PublicKeySet, to: &PublicKeySet| {
+            let removed = from.keys().iter().filter(|key| !to.keys().contains(key));
+            removed.map(|key| key.kid().to_owned()).collect::<Vec<_>>()
         };
         if let Some(table) = &table {
-            table.publish_keys(&after, now).await.map_err(|error| self.failed(&error))?;
+            table.publish_keys(&after, now).await.map_err(|error| self.command_error(&error))?;
         }
         let secrets = Secrets::with_client(Client::new(&config));
-        let version = random::bytes::<24>().map_err(|error| self.failed(&error))?;
+        let version = random::bytes::<24>().map_err(|error| self.command_error(&error))?;
         let version: String = version.iter().map(|byte| format!("{byte:02x}")).collect();
-        let stored = async {
-            secrets.add(id, &version, text, NEXT).await?;
-            secrets.make_current(id, &version, opened.version.as_deref()).await
+        let write = async {
+            secrets.add(id, &version, text, PENDING_STAGE).await?;
+            secrets.make_current(id, &version, loaded.version.as_deref()).await
         };
-        let is_current = stored.await.map_err(|error| self.failed(&error))?;
+        let is_current = write.await.map_err(|error| self.command_error(&error))?;
         // Whoever was not the one to change the keys leaves nothing of his behind.
-        let not_needed = if is_current { gone(before, &after) } else { gone(&after, before) };
+        let obsolete = if is_current { removed_ids(before, &after) } else { removed_ids(&after, before) };
         if let Some(table) = &table {
-            let not_needed: Vec<_> = not_needed.iter().map(String::as_str).collect();
-            table.withdraw_keys(&not_needed).await.map_err(|error| self.failed(&error))?;
+            let obsolete: Vec<_> = obsolete.iter().map(String::as_str).collect();
+            table.withdraw_keys(&obsolete).await.map_err(|error| self.command_error(&error))?;
         }
         if is_current {
             return Ok(());
@@ -140,12 +142,12 @@ impl Place {
         )))
     }
 
-    fn failed(&self, error: &Error) -> CommandError {
+    fn command_error(&self, error: &Error) -> CommandError {
         CommandError::new(format!("{self}: {error}"))
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.source.file, &self.source.secret_id) {
             (Some(path), _) => write!(f, "{}", path.display()),
@@ -158,16 +160,16 @@ impl fmt::Display for Place {
 /// Writes a key file for its owner only; beside and renamed, so that a kill in between
 /// leaves no half a file.
 pub(crate) fn write_file(path: &Path, text: &Secret) -> std::io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let unfinished = PathBuf::from(unfinished);
-    let _ = fs::remove_file(&unfinished);
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let _ = fs::remove_file(&temporary);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
+    let mut file = options.open(&temporary)?;
     file.write_all(text.expose().as_bytes())?;
     file.sync_all()?;
-    fs::rename(&unfinished, path)
+    fs::rename(&temporary, path)
 }
