@@ -429,7 +429,7 @@ async fn start_on(folder: &tempfile::TempDir, clock: &ManualClock) -> (Stack, Cl
             ("TOKEN_ISSUER".to_owned(), "https://auth.example.com".to_owned()),
         ]
         .into(),
-        elsewhere: [].into(),
+        invoke_overrides: [].into(),
         chaos: Chaos::default(),
         playground: false,
         demo: true,

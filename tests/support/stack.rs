@@ -281,7 +281,7 @@ fn options(settings: &[(&str, &str)], clock: Clock, log: Log) -> StackOptions {
         keys_file: KEYS_FILE.clone(),
         template: include_str!("../../template.yaml").to_owned(),
         overrides,
-        elsewhere: BTreeMap::new(),
+        invoke_overrides: BTreeMap::new(),
         chaos: Chaos::default(),
         playground: false,
         demo: true,

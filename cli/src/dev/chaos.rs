@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relatch::random;
 
-/// How many of a hundred requests meet which misfortune.
+/// How many of a hundred requests get which fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chaos {
     lost_replies: u16,
@@ -14,9 +14,9 @@ pub struct Chaos {
     slow: u16,
 }
 
-/// What happens to a request.
+/// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misfortune {
+pub(super) enum Fault {
     /// It is done, and the connection breaks before the answer is there.
     LostReply,
     /// It is not done: 429.
@@ -26,7 +26,7 @@ pub(super) enum Misfortune {
 }
 
 /// How long a slow request waits.
-pub(super) const SLOWNESS: Duration = Duration::from_secs(3);
+pub(super) const SLOW_DELAY: Duration = Duration::from_secs(3);
 
 impl FromStr for Chaos {
     type Err = &'static str;
@@ -49,37 +49,34 @@ impl FromStr for Chaos {
 }
 
 impl Chaos {
-    /// All kinds together; of the same kind given twice, the sum.
+    /// Combines all kinds; percentages of the same kind add up.
     ///
     /// # Errors
     /// When they come to more than a hundred.
-    pub fn together(kinds: &[Self]) -> Result<Self, String> {
+    pub fn combine(kinds: &[Self]) -> Result<Self, String> {
         let sum = kinds.iter().fold(Self::default(), |sum, kind| Self {
             lost_replies: sum.lost_replies.saturating_add(kind.lost_replies),
             throttle: sum.throttle.saturating_add(kind.throttle),
             slow: sum.slow.saturating_add(kind.slow),
         });
-        let all = sum.lost_replies.saturating_add(sum.throttle).saturating_add(sum.slow);
-        if all > 100 { Err("--chaos: together they are more than 100 %".to_owned()) } else { Ok(sum) }
+        let total = sum.lost_replies.saturating_add(sum.throttle).saturating_add(sum.slow);
+        if total > 100 { Err("--chaos: together they are more than 100 %".to_owned()) } else { Ok(sum) }
     }
 
-    /// What happens to the next request, if anything.
-    pub(super) fn strike(self) -> Option<Misfortune> {
+    /// Draws a fault for the next request at random, if any.
+    pub(super) fn draw(self) -> Option<Fault> {
         let [high, low] = random::bytes().ok()?;
-        self.at(u16::from_be_bytes([high, low]) % 100)
+        self.fault_at(u16::from_be_bytes([high, low]) % 100)
     }
 
-    /// What happens at a number from 0 to 99.
-    fn at(self, number: u16) -> Option<Misfortune> {
-        let kinds = [
-            (self.lost_replies, Misfortune::LostReply),
-            (self.throttle, Misfortune::Throttle),
-            (self.slow, Misfortune::Slow),
-        ];
+    /// The fault for a number from 0 to 99.
+    fn fault_at(self, number: u16) -> Option<Fault> {
+        let kinds =
+            [(self.lost_replies, Fault::LostReply), (self.throttle, Fault::Throttle), (self.slow, Fault::Slow)];
         let mut end = 0;
-        kinds.into_iter().find_map(|(percentage, misfortune)| {
+        kinds.into_iter().find_map(|(percentage, fault)| {
             end += percentage;
-            (number < end).then_some(misfortune)
+            (number < end).then_some(fault)
         })
     }
 }
@@ -89,24 +86,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_strikes_as_often_as_it_should() {
+    fn each_kind_occurs_at_its_percentage() {
         let kinds = ["lost-replies=20%", "throttle=5", "slow=0%"].map(|text| text.parse().unwrap());
-        let chaos = Chaos::together(&kinds).unwrap();
-        let count = |kind| (0..100).filter(|number| chaos.at(*number) == kind).count();
-        assert_eq!(count(Some(Misfortune::LostReply)), 20);
-        assert_eq!(count(Some(Misfortune::Throttle)), 5);
-        assert_eq!(count(Some(Misfortune::Slow)), 0);
+        let chaos = Chaos::combine(&kinds).unwrap();
+        let count = |kind| (0..100).filter(|number| chaos.fault_at(*number) == kind).count();
+        assert_eq!(count(Some(Fault::LostReply)), 20);
+        assert_eq!(count(Some(Fault::Throttle)), 5);
+        assert_eq!(count(Some(Fault::Slow)), 0);
         assert_eq!(count(None), 75);
-        assert_eq!(Chaos::default().strike(), None);
+        assert_eq!(Chaos::default().draw(), None);
     }
 
     #[test]
-    fn what_is_no_kind_is_refused() {
+    fn an_invalid_kind_is_rejected() {
         for text in
             ["", "lost-replies", "lost-replies=", "lost-replies=x%", "lost-replies=101%", "slow=-1", "fast=1"]
         {
             assert!(text.parse::<Chaos>().is_err(), "{text}");
         }
-        assert!(Chaos::together(&["slow=60", "throttle=60"].map(|text| text.parse().unwrap())).is_err());
+        assert!(Chaos::combine(&["slow=60", "throttle=60"].map(|text| text.parse().unwrap())).is_err());
     }
 }

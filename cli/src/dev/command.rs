@@ -13,7 +13,7 @@ use super::chaos::Chaos;
 use super::demo;
 use super::engine::Storage;
 use super::environment;
-use super::events::Readable;
+use super::pretty_log::PrettyLog;
 use super::stack::{Stack, StackOptions};
 use crate::CommandError;
 use crate::output::print;
@@ -37,11 +37,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
     /// Set a variable of the functions, such as ACCESS_TOKEN_TTL=5
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_assignment)]
     overrides: Vec<(String, String)>,
     /// Run a function behind an address of Lambda's Invoke API instead of in this process
-    #[arg(long = "invoke", value_name = "NAME=URL", value_parser = assignment)]
-    elsewhere: Vec<(String, String)>,
+    #[arg(long = "invoke", value_name = "NAME=URL", value_parser = parse_assignment)]
+    invoke_overrides: Vec<(String, String)>,
     /// Let requests go wrong, to test a client: lost-replies=20%, throttle=5% or slow=5%
     #[arg(long, value_name = "KIND=PERCENT")]
     chaos: Vec<Chaos>,
@@ -53,7 +53,7 @@ pub struct Args {
     no_demo: bool,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+fn parse_assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("not of the form NAME=…".to_owned()),
@@ -82,19 +82,19 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
         keys_file: folder.join("keys.json"),
         template,
         overrides: args.overrides.into_iter().collect(),
-        elsewhere: args.elsewhere.into_iter().collect(),
-        chaos: Chaos::together(&args.chaos).map_err(CommandError::new)?,
+        invoke_overrides: args.invoke_overrides.into_iter().collect(),
+        chaos: Chaos::combine(&args.chaos).map_err(CommandError::new)?,
         playground: true,
         demo,
         clock: Clock::system(),
-        log: if args.json_log { Log::to(std::io::stderr()) } else { Log::to(Readable::new(std::io::stderr())) },
+        log: if args.json_log { Log::to(std::io::stderr()) } else { Log::to(PrettyLog::new(std::io::stderr())) },
     })
     .await
     .map_err(|error| CommandError::new(error.to_string()))?;
     environment::write(folder, stack.environment())
         .map_err(|error| CommandError::new(format!("--data {}: {error}", folder.display())))?;
     print(&banner(&stack, demo, (!args.in_memory).then_some(folder)));
-    told_to_stop().await;
+    shutdown_signal().await;
     stack.stop().await;
     print("stopped\n");
     Ok(ExitCode::SUCCESS)
@@ -111,8 +111,8 @@ fn create_private_folder(folder: &Path) -> std::io::Result<()> {
 
 fn banner(stack: &Stack, demo: bool, folder: Option<&Path>) -> String {
     let url = stack.url();
-    let kept = folder.map_or("in memory".to_owned(), |folder| format!("in {}", folder.display()));
-    let mut text = format!("Relatch is ready at {url}\n  database   {} ({kept})\n", stack.dynamodb_url());
+    let location = folder.map_or("in memory".to_owned(), |folder| format!("in {}", folder.display()));
+    let mut text = format!("Relatch is ready at {url}\n  database   {} ({location})\n", stack.dynamodb_url());
     if stack.has_playground() {
         let _ = writeln!(text, "  playground {url}/ in a browser");
     }
@@ -128,7 +128,7 @@ fn banner(stack: &Stack, demo: bool, folder: Option<&Path>) -> String {
 }
 
 /// Waits for Ctrl-C or, on Unix, SIGTERM.
-async fn told_to_stop() {
+async fn shutdown_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -7,21 +7,21 @@
 //! The functions know nothing of it, and have no setting that could be left on in AWS.
 
 /// How a cookie's name begins when a browser takes it over TLS and from this host only.
-const OVER_TLS: &str = "__Host-";
+const SECURE_PREFIX: &str = "__Host-";
 /// How it begins instead.
-const PLAIN: &str = "local-";
+const LOCAL_PREFIX: &str = "local-";
 
 /// A `Set-Cookie` value of a function, as a browser is told it.
 pub(super) fn to_browser(cookie: &str) -> String {
-    let Some(rest) = cookie.strip_prefix(OVER_TLS) else { return cookie.to_owned() };
+    let Some(rest) = cookie.strip_prefix(SECURE_PREFIX) else { return cookie.to_owned() };
     let kept = rest.split(';').filter(|part| !part.trim().eq_ignore_ascii_case("secure"));
-    format!("{PLAIN}{}", kept.collect::<Vec<_>>().join(";"))
+    format!("{LOCAL_PREFIX}{}", kept.collect::<Vec<_>>().join(";"))
 }
 
 /// A cookie of a browser's, `name=value`, as a function is told it.
 pub(super) fn to_function(cookie: &str) -> String {
-    match cookie.strip_prefix(PLAIN) {
-        Some(rest) => format!("{OVER_TLS}{rest}"),
+    match cookie.strip_prefix(LOCAL_PREFIX) {
+        Some(rest) => format!("{SECURE_PREFIX}{rest}"),
         None => cookie.to_owned(),
     }
 }
@@ -31,15 +31,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_for_tls_goes_and_comes_without_it() {
-        let told = to_browser("__Host-x=1; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Strict");
-        assert_eq!(told, "local-x=1; Path=/; Max-Age=60; HttpOnly; SameSite=Strict");
+    fn a_secure_cookie_is_renamed_both_ways() {
+        let renamed = to_browser("__Host-x=1; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Strict");
+        assert_eq!(renamed, "local-x=1; Path=/; Max-Age=60; HttpOnly; SameSite=Strict");
         assert_eq!(to_function("local-x=1"), "__Host-x=1");
         assert_eq!(to_browser("__Host-x=secure;secure"), "local-x=secure");
     }
 
     #[test]
-    fn other_cookies_are_left_alone() {
+    fn other_cookies_are_unchanged() {
         for cookie in ["x=1; Secure", "x=__Host-y", "", "x", "__Secure-x=1; Secure"] {
             assert_eq!(to_browser(cookie), cookie);
         }

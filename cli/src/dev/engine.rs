@@ -77,9 +77,9 @@ impl Engine {
     /// [`EngineError`].
     pub fn start(storage: &Storage, listener: TcpListener) -> Result<Self, EngineError> {
         let (database, lock) = match storage {
-            Storage::Memory => (Database::memory().map_err(refused)?, None),
+            Storage::Memory => (Database::memory().map_err(engine_error)?, None),
             Storage::Folder(folder) => {
-                let lock = lock(folder)?;
+                let lock = lock_folder(folder)?;
                 let file = folder.join("dynamodb.sqlite");
                 let opened = Database::new(&file.to_string_lossy());
                 (opened.map_err(|error| EngineError::Open(folder.clone(), error.to_string()))?, Some(lock))
@@ -89,10 +89,10 @@ impl Engine {
         let (stop, stopped) = oneshot::channel::<()>();
         let served = database.clone();
         let server = tokio::spawn(async move {
-            let until = async {
+            let shutdown = async {
                 let _ = stopped.await;
             };
-            let _ = dynoxide::server::serve_with_shutdown(listener, served, until).await;
+            let _ = dynoxide::server::serve_with_shutdown(listener, served, shutdown).await;
         });
         Ok(Self { database, url: format!("http://{address}"), stop, server, lock })
     }
@@ -116,16 +116,16 @@ impl Engine {
                 return Err(EngineError::Schema(table.name.clone()));
             }
         } else {
-            let request: CreateTableRequest = request(json!({
+            let request: CreateTableRequest = parse_request(json!({
                 "TableName": table.name,
                 "KeySchema": table.key_schema,
                 "AttributeDefinitions": table.attribute_definitions,
                 "BillingMode": "PAY_PER_REQUEST",
             }))?;
-            self.database.create_table(request).map_err(refused)?;
+            self.database.create_table(request).map_err(engine_error)?;
         }
         if let Some(attribute) = &table.ttl_attribute {
-            let request: UpdateTimeToLiveRequest = request(json!({
+            let request: UpdateTimeToLiveRequest = parse_request(json!({
                 "TableName": table.name,
                 "TimeToLiveSpecification": {"AttributeName": attribute, "Enabled": true},
             }))?;
@@ -136,7 +136,7 @@ impl Engine {
     }
 
     fn key_schema(&self, name: &str) -> Result<Option<Value>, EngineError> {
-        let request: DescribeTableRequest = request(json!({ "TableName": name }))?;
+        let request: DescribeTableRequest = parse_request(json!({ "TableName": name }))?;
         match self.database.describe_table(request) {
             Ok(description) => {
                 let description =
@@ -144,7 +144,7 @@ impl Engine {
                 Ok(description.pointer("/Table/KeySchema").cloned())
             }
             Err(dynoxide::DynoxideError::ResourceNotFoundException(_)) => Ok(None),
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(engine_error(error)),
         }
     }
 
@@ -160,15 +160,15 @@ impl Engine {
     }
 }
 
-fn refused(error: impl fmt::Display) -> EngineError {
+fn engine_error(error: impl fmt::Display) -> EngineError {
     EngineError::Engine(error.to_string())
 }
 
-fn request<T: serde::de::DeserializeOwned>(json: Value) -> Result<T, EngineError> {
+fn parse_request<T: serde::de::DeserializeOwned>(json: Value) -> Result<T, EngineError> {
     serde_json::from_value(json).map_err(|error| EngineError::Engine(error.to_string()))
 }
 
-fn lock(folder: &Path) -> Result<File, EngineError> {
+fn lock_folder(folder: &Path) -> Result<File, EngineError> {
     let open = |error: std::io::Error| EngineError::Open(folder.to_owned(), error.to_string());
     let file = File::options().create(true).truncate(false).write(true).open(folder.join("lock")).map_err(open)?;
     match file.try_lock() {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tables_are_made_once_and_other_keys_are_refused() {
+    async fn tables_are_created_once_and_other_keys_are_rejected() {
         let engine = start(&Storage::Memory).await.unwrap();
         engine.create_tables(&[table(&["pk", "sk"])]).unwrap();
         engine.create_tables(&[table(&["pk", "sk"])]).unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_database_is_refused() {
+    async fn a_file_that_is_no_database_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("dynamodb.sqlite"), "this is no database, whatever its name says")
             .unwrap();

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn written_variables_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let environment = BTreeMap::from([
             ("TOKEN_SCOPE".to_owned(), String::new()),

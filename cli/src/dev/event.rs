@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 
 use super::cookie;
 
-/// What the gateway knows of a request beside the request itself.
-pub(super) struct Arrival<'a> {
-    /// The key of the route that was chosen, such as `POST /signin`.
+/// What the gateway adds to a request.
+pub(super) struct RequestMeta<'a> {
+    /// The key of the matching route, such as `POST /signin`.
     pub(super) route_key: &'a str,
     /// The values of the route's variables.
     pub(super) parameters: &'a BTreeMap<String, String>,
@@ -23,13 +23,13 @@ pub(super) struct Arrival<'a> {
     pub(super) source_ip: IpAddr,
     /// The id that the gateway gave the request.
     pub(super) request_id: &'a str,
-    /// When it came.
+    /// When the request arrived.
     pub(super) now: Timestamp,
 }
 
 /// The payload 2.0 event of a request.
-pub(super) fn payload_v2(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> Value {
-    let mut headers = joined(&parts.headers);
+pub(super) fn payload_v2(parts: &Parts, body: &[u8], meta: &RequestMeta<'_>) -> Value {
+    let mut headers = join_headers(&parts.headers);
     let cookies: Vec<String> = headers
         .remove("cookie")
         .map(|all| all.split(';').map(|cookie| cookie::to_function(cookie.trim())).collect())
@@ -38,7 +38,7 @@ pub(super) fn payload_v2(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> V
     let query = parts.uri.query().unwrap_or_default();
     let mut event = json!({
         "version": "2.0",
-        "routeKey": arrival.route_key,
+        "routeKey": meta.route_key,
         "rawPath": parts.uri.path(),
         "rawQueryString": query,
         "headers": headers,
@@ -51,47 +51,47 @@ pub(super) fn payload_v2(parts: &Parts, body: &[u8], arrival: &Arrival<'_>) -> V
                 "method": parts.method.as_str(),
                 "path": parts.uri.path(),
                 "protocol": "HTTP/1.1",
-                "sourceIp": arrival.source_ip.to_string(),
+                "sourceIp": meta.source_ip.to_string(),
                 "userAgent": headers.get("user-agent").cloned().unwrap_or_default(),
             },
-            "requestId": arrival.request_id,
-            "routeKey": arrival.route_key,
+            "requestId": meta.request_id,
+            "routeKey": meta.route_key,
             "stage": "$default",
-            "time": common_log_time(arrival.now),
-            "timeEpoch": arrival.now.millis(),
+            "time": common_log_time(meta.now),
+            "timeEpoch": meta.now.millis(),
         },
         "isBase64Encoded": false,
     });
     if !cookies.is_empty() {
-        set(&mut event, "cookies", json!(cookies));
+        set_field(&mut event, "cookies", json!(cookies));
     }
-    if !arrival.parameters.is_empty() {
-        set(&mut event, "pathParameters", json!(arrival.parameters));
+    if !meta.parameters.is_empty() {
+        set_field(&mut event, "pathParameters", json!(meta.parameters));
     }
     if !query.is_empty() {
-        set(&mut event, "queryStringParameters", parameters(query));
+        set_field(&mut event, "queryStringParameters", query_parameters(query));
     }
     if !body.is_empty() {
         let content_type = headers.get(header::CONTENT_TYPE.as_str()).map_or("", String::as_str);
         match std::str::from_utf8(body) {
-            Ok(text) if is_text(content_type) => set(&mut event, "body", json!(text)),
+            Ok(text) if is_text(content_type) => set_field(&mut event, "body", json!(text)),
             _ => {
-                set(&mut event, "body", json!(STANDARD.encode(body)));
-                set(&mut event, "isBase64Encoded", json!(true));
+                set_field(&mut event, "body", json!(STANDARD.encode(body)));
+                set_field(&mut event, "isBase64Encoded", json!(true));
             }
         }
     }
     event
 }
 
-fn set(event: &mut Value, name: &str, value: Value) {
-    if let Some(members) = event.as_object_mut() {
-        members.insert(name.to_owned(), value);
+fn set_field(event: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = event.as_object_mut() {
+        fields.insert(name.to_owned(), value);
     }
 }
 
-/// Lower-case names; several values of one name joined by commas.
-fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
+/// The headers by lower-case name; several values of one name are joined by commas.
+fn join_headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -108,7 +108,7 @@ fn joined(headers: &HeaderMap) -> BTreeMap<String, String> {
 
 /// Query parameters, still percent-encoded where the real gateway decodes them: no
 /// function of ours reads them.
-fn parameters(query: &str) -> Value {
+fn query_parameters(query: &str) -> Value {
     let mut all: Map<String, Value> = Map::new();
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -146,18 +146,18 @@ mod tests {
     use axum::http::Request;
 
     fn event(request: Request<()>, body: &[u8]) -> Value {
-        let arrival = Arrival {
+        let meta = RequestMeta {
             route_key: "POST /signin",
             parameters: &BTreeMap::new(),
             source_ip: IpAddr::from([192, 0, 2, 1]),
             request_id: "id",
             now: Timestamp::from_millis(1_583_348_638_390),
         };
-        payload_v2(&request.into_parts().0, body, &arrival)
+        payload_v2(&request.into_parts().0, body, &meta)
     }
 
     #[test]
-    fn it_has_the_form_of_a_real_event() {
+    fn it_matches_a_real_event() {
         let request = Request::post("/signin?a=1&a=2&b")
             .header("Host", "127.0.0.1:3000")
             .header("User-Agent", "curl")
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar() {
+    fn times_follow_the_calendar() {
         for (seconds, text) in [
             (0, "01/Jan/1970:00:00:00 +0000"),
             (951_782_400, "29/Feb/2000:00:00:00 +0000"),

@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::chaos::{Chaos, Misfortune, SLOWNESS};
+use super::chaos::{Chaos, Fault, SLOW_DELAY};
 use super::cookie;
-use super::event::{Arrival, payload_v2};
+use super::event::{RequestMeta, payload_v2};
 use super::guard::Guard;
 use super::invoke::Invoke;
 use super::playground::File;
@@ -35,7 +35,7 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// The longest request line and headers together, in bytes.
 const MAX_HEADER_BYTES: usize = 10_240;
 /// The longest time an integration may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running gateway.
 pub struct Gateway {
@@ -43,9 +43,9 @@ pub struct Gateway {
     server: JoinHandle<()>,
 }
 
-/// A route as it is served.
+/// A route that the gateway serves.
 #[derive(Clone)]
-pub struct Served {
+pub struct ServedRoute {
     /// The method, or `ANY`.
     pub(super) method: String,
     /// The path, or `$default`.
@@ -57,7 +57,7 @@ pub struct Served {
 }
 
 struct Api {
-    routes: Vec<Served>,
+    routes: Vec<ServedRoute>,
     files: &'static [File],
     cors: Option<Cors>,
     chaos: Chaos,
@@ -69,7 +69,7 @@ impl Gateway {
     /// Serves routes on a listener, and beside them files, which no route stands for.
     pub fn start(
         listener: TcpListener,
-        routes: Vec<Served>,
+        routes: Vec<ServedRoute>,
         files: &'static [File],
         cors: Option<Cors>,
         chaos: Chaos,
@@ -80,10 +80,10 @@ impl Gateway {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let service = app.into_make_service_with_connect_info::<SocketAddr>();
-            let until = async {
+            let shutdown = async {
                 let _ = stopped.await;
             };
-            let _ = axum::serve(listener, service).with_graceful_shutdown(until).await;
+            let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
         });
         Self { stop, server }
     }
@@ -109,15 +109,15 @@ async fn serve(
     let mut response = match api.cors.as_ref().and_then(|cors| preflight(cors, &parts)) {
         Some(response) => response,
         None => {
-            let mut response = api.misfortune_or_answer(&parts, body, peer, &request_id).await;
+            let mut response = api.respond(&parts, body, peer, &request_id).await;
             if api.cors.is_some() {
-                drop_cors(response.headers_mut());
+                strip_cors(response.headers_mut());
             }
             response
         }
     };
     if let Some(cors) = &api.cors {
-        share(cors, &parts.headers, response.headers_mut());
+        apply_cors(cors, &parts.headers, response.headers_mut());
     }
     if let Ok(id) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert("apigw-requestid", id);
@@ -126,26 +126,20 @@ async fn serve(
 }
 
 impl Api {
-    async fn misfortune_or_answer(
-        &self,
-        parts: &Parts,
-        body: Body,
-        peer: SocketAddr,
-        request_id: &str,
-    ) -> Response {
-        // A page that is to show misfortune has to be there.
-        if let Some(file) = self.file(&parts.method, parts.uri.path()) {
+    async fn respond(&self, parts: &Parts, body: Body, peer: SocketAddr, request_id: &str) -> Response {
+        // The playground must load even when faults are on.
+        if let Some(file) = self.find_file(&parts.method, parts.uri.path()) {
             return file.response();
         }
-        let misfortune = self.chaos.strike();
-        if misfortune == Some(Misfortune::Throttle) {
-            return own(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+        let fault = self.chaos.draw();
+        if fault == Some(Fault::Throttle) {
+            return gateway_error(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
         }
-        if misfortune == Some(Misfortune::Slow) {
-            tokio::time::sleep(SLOWNESS).await;
+        if fault == Some(Fault::Slow) {
+            tokio::time::sleep(SLOW_DELAY).await;
         }
-        let mut response = self.integrate(parts, body, peer, request_id).await;
-        if misfortune == Some(Misfortune::LostReply) {
+        let mut response = self.call_integration(parts, body, peer, request_id).await;
+        if fault == Some(Fault::LostReply) {
             // A body that fails breaks the connection.
             let broken = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("lost")) });
             *response.body_mut() = Body::from_stream(broken);
@@ -153,72 +147,72 @@ impl Api {
         response
     }
 
-    async fn integrate(&self, parts: &Parts, body: Body, peer: SocketAddr, request_id: &str) -> Response {
+    async fn call_integration(&self, parts: &Parts, body: Body, peer: SocketAddr, request_id: &str) -> Response {
         let header_bytes: usize =
             parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if header_bytes + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) > MAX_HEADER_BYTES {
-            return own(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
+            return gateway_error(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
         }
-        let Some(Chosen { key, parameters, route }) = self.route(&parts.method, parts.uri.path()) else {
-            return own(StatusCode::NOT_FOUND, "Not Found");
+        let Some(RouteMatch { key, parameters, route }) = self.match_route(&parts.method, parts.uri.path()) else {
+            return gateway_error(StatusCode::NOT_FOUND, "Not Found");
         };
         let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-            return own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+            return gateway_error(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
         };
         let (route_key, source_ip, now) = (key.as_str(), peer.ip(), self.clock.now());
-        let arrival = Arrival { route_key, parameters: &parameters, source_ip, request_id, now };
-        let mut event = payload_v2(parts, &body, &arrival);
+        let meta = RequestMeta { route_key, parameters: &parameters, source_ip, request_id, now };
+        let mut event = payload_v2(parts, &body, &meta);
         if let Some(guard) = &route.guard {
             match guard.admit(&event, now).await {
                 Ok(context) => {
-                    if let Some(members) = event.pointer_mut("/requestContext").and_then(Value::as_object_mut) {
-                        members.insert("authorizer".to_owned(), json!({ "lambda": context }));
+                    if let Some(fields) = event.pointer_mut("/requestContext").and_then(Value::as_object_mut) {
+                        fields.insert("authorizer".to_owned(), json!({ "lambda": context }));
                     }
                 }
-                Err((status, message)) => return own(status, message),
+                Err((status, message)) => return gateway_error(status, message),
             }
         }
-        match tokio::time::timeout(TIMEOUT, tokio::spawn((route.invoke)(event))).await {
-            Err(_) => own(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
-            Ok(Ok(Ok(answer))) => proxy_response(answer)
-                .unwrap_or_else(|| own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
+        match tokio::time::timeout(INTEGRATION_TIMEOUT, tokio::spawn((route.invoke)(event))).await {
+            Err(_) => gateway_error(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Ok(Ok(Ok(payload))) => proxy_response(payload)
+                .unwrap_or_else(|| gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")),
             // The function failed, or panicked.
-            Ok(_) => own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Ok(_) => gateway_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         }
     }
 
-    /// The file that a request asks for, where no route takes it.
-    fn file(&self, method: &Method, path: &str) -> Option<&'static File> {
-        let file = self.files.iter().find(|file| file.is_asked_for(method, path))?;
-        self.route(method, path).is_none().then_some(file)
+    /// The file that a request asks for, unless a route matches the request.
+    fn find_file(&self, method: &Method, path: &str) -> Option<&'static File> {
+        let file = self.files.iter().find(|file| file.is_requested(method, path))?;
+        self.match_route(method, path).is_none().then_some(file)
     }
 
-    /// The route that a request takes: one with exactly its path, else one with variables,
+    /// The route that a request matches: one with exactly its path, else one with variables,
     /// else the default.
-    fn route(&self, method: &Method, path: &str) -> Option<Chosen> {
-        let serves = |declared: &str| declared == "ANY" || declared == method.as_str();
+    fn match_route(&self, method: &Method, path: &str) -> Option<RouteMatch> {
+        let allows_method = |declared: &str| declared == "ANY" || declared == method.as_str();
         let candidates = self.routes.iter().filter_map(|route| {
             if route.path == "$default" {
                 let (key, route) = (route.path.clone(), route.clone());
-                return Some((usize::MAX, Chosen { key, parameters: BTreeMap::new(), route }));
+                return Some((usize::MAX, RouteMatch { key, parameters: BTreeMap::new(), route }));
             }
-            let parameters = parameters(&route.path, path).filter(|_| serves(&route.method))?;
+            let parameters = match_path(&route.path, path).filter(|_| allows_method(&route.method))?;
             let key = format!("{} {}", route.method, route.path);
-            Some((parameters.len(), Chosen { key, parameters, route: route.clone() }))
+            Some((parameters.len(), RouteMatch { key, parameters, route: route.clone() }))
         });
-        candidates.min_by_key(|(variables, _)| *variables).map(|(_, chosen)| chosen)
+        candidates.min_by_key(|(variables, _)| *variables).map(|(_, found)| found)
     }
 }
 
-/// A route with what it found in the path.
-struct Chosen {
+/// A route that a request matches, with the values of its variables.
+struct RouteMatch {
     key: String,
     parameters: BTreeMap<String, String>,
-    route: Served,
+    route: ServedRoute,
 }
 
-/// The values that a route's variables have in a path; `None` when it is not its path.
-fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
+/// The values of a route's variables in a path; `None` when the path does not match the route.
+fn match_path(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
     if route.split('/').count() != path.split('/').count() {
         return None;
     }
@@ -235,8 +229,8 @@ fn parameters(route: &str, path: &str) -> Option<BTreeMap<String, String>> {
     Some(parameters)
 }
 
-/// One of the gateway's own answers.
-fn own(status: StatusCode, message: &str) -> Response {
+/// An error response of the gateway itself.
+fn gateway_error(status: StatusCode, message: &str) -> Response {
     let mut response = Response::new(Body::from(format!("{{\"message\":\"{message}\"}}")));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -254,15 +248,14 @@ struct ProxyResponse {
 }
 
 /// The response of a function in payload format 2.0; `None` when it has not that form.
-fn proxy_response(answer: Value) -> Option<Response> {
-    let answer: ProxyResponse = serde_json::from_value(answer).ok()?;
-    let body = answer.body.unwrap_or_default();
-    let body =
-        if answer.is_base64_encoded == Some(true) { STANDARD.decode(body).ok()? } else { body.into_bytes() };
+fn proxy_response(payload: Value) -> Option<Response> {
+    let proxy: ProxyResponse = serde_json::from_value(payload).ok()?;
+    let body = proxy.body.unwrap_or_default();
+    let body = if proxy.is_base64_encoded == Some(true) { STANDARD.decode(body).ok()? } else { body.into_bytes() };
     let mut response = Response::new(Body::from(Bytes::from(body)));
-    *response.status_mut() = StatusCode::from_u16(answer.status_code).ok()?;
+    *response.status_mut() = StatusCode::from_u16(proxy.status_code).ok()?;
     let headers = response.headers_mut();
-    for (name, value) in answer.headers.unwrap_or_default() {
+    for (name, value) in proxy.headers.unwrap_or_default() {
         let text = match value {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
@@ -271,7 +264,7 @@ fn proxy_response(answer: Value) -> Option<Response> {
         };
         headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(text).ok()?);
     }
-    for cookie in answer.cookies.unwrap_or_default() {
+    for cookie in proxy.cookies.unwrap_or_default() {
         headers.append(header::SET_COOKIE, HeaderValue::try_from(cookie::to_browser(&cookie)).ok()?);
     }
     if !headers.contains_key(header::CONTENT_TYPE) {
@@ -314,20 +307,20 @@ fn preflight(cors: &Cors, parts: &Parts) -> Option<Response> {
     Some(response)
 }
 
-/// Takes out what a function says of CORS: where the API has a configuration, nothing else counts.
-fn drop_cors(headers: &mut HeaderMap) {
+/// Removes the CORS headers of a function: the configuration of the API replaces them.
+fn strip_cors(headers: &mut HeaderMap) {
     let names = headers.keys().filter(|name| name.as_str().starts_with("access-control-"));
     for name in names.cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
 }
 
-/// Lets an allowed origin read an answer.
-fn share(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
+/// Sets the CORS headers of a response.
+fn apply_cors(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
     let is_any = cors.allow_origins.iter().any(|allowed| allowed == "*");
-    let is_told =
+    let has_vary_origin =
         response.get_all(header::VARY).iter().any(|names| names.as_bytes().eq_ignore_ascii_case(b"origin"));
-    if !is_any && !is_told {
+    if !is_any && !has_vary_origin {
         response.append(header::VARY, HeaderValue::from_static("origin"));
     }
     let Some(origin) = allowed_origin(cors, request) else { return };

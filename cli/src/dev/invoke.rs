@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 pub type Invoke = Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, String>> + Send>> + Send + Sync>;
 
 /// The function that a Lambda binary of this name runs; `None` when there is no such binary.
-pub(super) fn in_process(binary: &str, config: Config, clock: &Clock, log: &Log) -> Option<Invoke> {
+pub(super) fn local_function(binary: &str, config: Config, clock: &Clock, log: &Log) -> Option<Invoke> {
     match binary {
         signin::SignIn::NAME => Some(handler::<signin::SignIn>(config, clock, log)),
         refresh::Refresh::NAME => Some(handler::<refresh::Refresh>(config, clock, log)),
@@ -44,8 +44,8 @@ fn handler<H: Handler>(config: Config, clock: &Clock, log: &Log) -> Invoke {
     Arc::new(move |event| {
         let function = Arc::clone(&function);
         Box::pin(async move {
-            let answer = function.answer(&event.to_string()).await.map_err(|error| error.to_string())?;
-            serde_json::to_value(answer).map_err(|error| error.to_string())
+            let response = function.answer(&event.to_string()).await.map_err(|error| error.to_string())?;
+            serde_json::to_value(response).map_err(|error| error.to_string())
         })
     })
 }
@@ -55,15 +55,15 @@ const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error
 
 /// A function behind an address of Lambda's Invoke API, such as an emulator's. It is
 /// handed one event at a time, as one instance of a function is.
-pub(super) fn at(url: &str) -> Invoke {
-    let (http, url, turn) = (reqwest::Client::new(), url.to_owned(), Arc::new(Mutex::new(())));
+pub(super) fn remote_function(url: &str) -> Invoke {
+    let (http, url, lock) = (reqwest::Client::new(), url.to_owned(), Arc::new(Mutex::new(())));
     Arc::new(move |event| {
-        let (request, turn) = (http.post(&url).body(event.to_string()), Arc::clone(&turn));
+        let (request, lock) = (http.post(&url).body(event.to_string()), Arc::clone(&lock));
         Box::pin(async move {
-            let _turn = turn.lock().await;
-            let answer = request.send().await.map_err(|error| error.to_string())?;
-            let (status, is_error) = (answer.status(), answer.headers().contains_key(FUNCTION_ERROR));
-            let payload = answer.bytes().await.map_err(|error| error.to_string())?;
+            let _guard = lock.lock().await;
+            let response = request.send().await.map_err(|error| error.to_string())?;
+            let (status, is_error) = (response.status(), response.headers().contains_key(FUNCTION_ERROR));
+            let payload = response.bytes().await.map_err(|error| error.to_string())?;
             let payload: Result<Value, _> = serde_json::from_slice(&payload);
             // An emulator says it by the payload alone.
             let message = payload.as_ref().ok().and_then(|payload| payload.get("errorMessage"));

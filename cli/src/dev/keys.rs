@@ -15,12 +15,12 @@ use crate::keys::write_file;
 /// # Errors
 /// [`StackError::Keys`] when it cannot be written or read, or holds no usable keys.
 pub(super) fn ensure(path: &Path, now: Timestamp) -> Result<(), StackError> {
-    let failed = |what: &dyn std::fmt::Display| StackError::Keys(format!("{}: {what}", path.display()));
+    let keys_error = |what: &dyn std::fmt::Display| StackError::Keys(format!("{}: {what}", path.display()));
     match fs::read_to_string(path) {
-        Ok(text) => return KeySet::parse(&text).map(drop).map_err(|error| failed(&error)),
+        Ok(text) => return KeySet::parse(&text).map(drop).map_err(|error| keys_error(&error)),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(&error)),
+        Err(error) => return Err(keys_error(&error)),
     }
-    let keys = generate(Algorithm::RS256, now).map_err(|error| failed(&error))?;
-    write_file(path, &keys).map_err(|error| failed(&error))
+    let keys = generate(Algorithm::RS256, now).map_err(|error| keys_error(&error))?;
+    write_file(path, &keys).map_err(|error| keys_error(&error))
 }

@@ -7,12 +7,12 @@ pub mod demo;
 pub mod engine;
 pub(crate) mod environment;
 mod event;
-mod events;
 pub mod gateway;
 mod guard;
 pub mod invoke;
 mod keys;
 pub mod playground;
+mod pretty_log;
 mod stack;
 pub mod template;
 

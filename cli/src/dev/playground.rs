@@ -43,7 +43,7 @@ pub static FILES: [File; 9] = [
 
 impl File {
     /// Whether a request asks for this file.
-    pub(super) fn is_asked_for(&self, method: &Method, path: &str) -> bool {
+    pub(super) fn is_requested(&self, method: &Method, path: &str) -> bool {
         method == Method::GET && path == self.path
     }
 
@@ -65,7 +65,7 @@ impl File {
 
 /// The origins that the playground of a listener has in a browser on this machine; none where the
 /// listener is not on its loopback address, and the playground would be for others.
-pub(super) fn origins(address: SocketAddr) -> Vec<String> {
+pub(super) fn local_origins(address: SocketAddr) -> Vec<String> {
     let own = match address.ip() {
         IpAddr::V4(Ipv4Addr::LOCALHOST) => "127.0.0.1",
         IpAddr::V6(Ipv6Addr::LOCALHOST) => "[::1]",
@@ -76,10 +76,10 @@ pub(super) fn origins(address: SocketAddr) -> Vec<String> {
     [own, "localhost"].map(|host| format!("http://{host}{port}")).into()
 }
 
-/// A list of allowed origins, with these behind it unless they are there.
+/// Appends origins to a list of allowed origins, except those that it has already.
 ///
-/// What is listed is kept to the letter: if it is wrong, whoever wrote it hears of it.
-pub(super) fn allowed(listed: &str, origins: &[String]) -> String {
+/// The listed origins are unchanged, so that an error in them is still reported.
+pub(super) fn append_origins(listed: &str, origins: &[String]) -> String {
     let is_new = |origin: &&String| !listed.split(',').any(|other| other.trim() == origin.as_str());
     let listed = Some(listed).filter(|listed| !listed.is_empty());
     listed.into_iter().chain(origins.iter().filter(is_new).map(String::as_str)).collect::<Vec<_>>().join(",")
@@ -91,20 +91,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_this_machines_own() {
-        let of = |address: &str| origins(address.parse().unwrap());
-        assert_eq!(of("127.0.0.1:3000"), ["http://127.0.0.1:3000", "http://localhost:3000"]);
-        assert_eq!(of("[::1]:8080"), ["http://[::1]:8080", "http://localhost:8080"]);
-        assert_eq!(of("127.0.0.1:80"), ["http://127.0.0.1", "http://localhost"]);
-        for elsewhere in
-            ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000", "127.0.0.2:3000", "[::ffff:127.0.0.1]:3000"]
+    fn only_a_loopback_address_has_origins() {
+        let origins = |address: &str| local_origins(address.parse().unwrap());
+        assert_eq!(origins("127.0.0.1:3000"), ["http://127.0.0.1:3000", "http://localhost:3000"]);
+        assert_eq!(origins("[::1]:8080"), ["http://[::1]:8080", "http://localhost:8080"]);
+        assert_eq!(origins("127.0.0.1:80"), ["http://127.0.0.1", "http://localhost"]);
+        for address in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000", "127.0.0.2:3000", "[::ffff:127.0.0.1]:3000"]
         {
-            assert_eq!(of(elsewhere), [""; 0], "{elsewhere}");
+            assert_eq!(origins(address), [""; 0], "{address}");
         }
     }
 
     #[test]
-    fn what_is_listed_stays_as_it_is() {
+    fn listed_origins_are_unchanged() {
         let own = ["http://127.0.0.1:1", "http://localhost:1"].map(str::to_owned);
         for (listed, all) in [
             ("", "http://127.0.0.1:1,http://localhost:1"),
@@ -113,14 +112,14 @@ mod tests {
             ("*", "*,http://127.0.0.1:1,http://localhost:1"),
             ("https://a.example,", "https://a.example,,http://127.0.0.1:1,http://localhost:1"),
         ] {
-            assert_eq!(allowed(listed, &own), all);
+            assert_eq!(append_origins(listed, &own), all);
         }
-        assert_eq!(allowed("*", &[]), "*");
+        assert_eq!(append_origins("*", &[]), "*");
     }
 
     /// An import of one file by another, or a reference of the page's, that is not served would be a 404.
     #[test]
-    fn every_file_that_another_one_names_is_served() {
+    fn every_referenced_file_is_served() {
         let mut count = 0;
         for file in &FILES {
             let names = file.text.split('"').filter(|text| !text.contains(char::is_whitespace));
@@ -128,7 +127,7 @@ mod tests {
                 let path = match (name.strip_prefix("./"), file.path) {
                     // The client's own documentation speaks of itself.
                     (_, "/relatch.js") => continue,
-                    (Some(beside), _) => format!("/playground/{beside}"),
+                    (Some(sibling), _) => format!("/playground/{sibling}"),
                     (None, _) => name.to_owned(),
                 };
                 count += 1;
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_it_needs_what_its_policy_forbids() {
+    fn no_file_needs_what_the_policy_forbids() {
         for file in &FILES {
             for forbidden in
                 ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"]

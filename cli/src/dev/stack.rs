@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use super::chaos::Chaos;
 use super::engine::{Engine, Storage};
-use super::gateway::{Gateway, Served};
+use super::gateway::{Gateway, ServedRoute};
 use super::guard::Guard;
 use super::invoke::{self, Invoke};
 use super::template::{Route, Template};
@@ -37,7 +37,7 @@ pub struct StackOptions {
     pub overrides: BTreeMap<String, String>,
     /// Functions, by the names of their binaries, that run behind an address of the Invoke
     /// API and not in this process.
-    pub elsewhere: BTreeMap<String, String>,
+    pub invoke_overrides: BTreeMap<String, String>,
     /// What goes wrong on purpose.
     pub chaos: Chaos,
     /// Whether to serve the playground, where it is on the loopback address.
@@ -104,20 +104,20 @@ impl Stack {
                 .map_err(|error| StackError::Template(error.to_string()))
         };
         let mut template = parse(&options.overrides)?;
-        let origins = if options.playground { playground::origins(address) } else { Vec::new() };
+        let origins = if options.playground { playground::local_origins(address) } else { Vec::new() };
         let has_playground = !origins.is_empty();
         if has_playground {
             // Its cookie is for allowed origins only, also where page and API have one.
             const NAME: &str = "CORS_ALLOWED_ORIGINS";
             let listed = options.overrides.get(NAME).map(String::as_str).or_else(|| template.variable(NAME));
-            let allowed = playground::allowed(listed.unwrap_or_default(), &origins);
+            let allowed = playground::append_origins(listed.unwrap_or_default(), &origins);
             options.overrides.insert(NAME.to_owned(), allowed);
             template = parse(&options.overrides)?;
         }
         keys::ensure(&options.keys_file, options.clock.now())?;
         let engine = Engine::start(&options.storage, engine_listener)
             .map_err(|error| StackError::Engine(error.to_string()))?;
-        match Self::with_engine(&options, &template, &engine).await {
+        match Self::set_up(&options, &template, &engine).await {
             Ok((environment, store, routes)) => {
                 let gateway = Gateway::start(
                     gateway_listener,
@@ -136,41 +136,41 @@ impl Stack {
         }
     }
 
-    async fn with_engine(
+    async fn set_up(
         options: &StackOptions,
         template: &Template,
         engine: &Engine,
-    ) -> Result<(BTreeMap<String, String>, Store, Vec<Served>), StackError> {
+    ) -> Result<(BTreeMap<String, String>, Store, Vec<ServedRoute>), StackError> {
         engine.create_tables(&template.tables).map_err(|error| StackError::Engine(error.to_string()))?;
         if let Some(name) = options.overrides.keys().find(|name| !Config::VARIABLES.contains(&name.as_str())) {
             return Err(StackError::Config(format!("--set {name}: no function has this variable")));
         }
         let binaries: Vec<&str> = template.functions.iter().map(|function| function.binary.as_str()).collect();
-        if let Some(name) = options.elsewhere.keys().find(|name| !binaries.contains(&name.as_str())) {
+        if let Some(name) = options.invoke_overrides.keys().find(|name| !binaries.contains(&name.as_str())) {
             return Err(StackError::Config(format!("--invoke {name}: the functions are {}", binaries.join(", "))));
         }
         let local = local_environment(engine.url(), &options.keys_file);
         let mut functions: BTreeMap<&str, Invoke> = BTreeMap::new();
-        let mut everything = BTreeMap::new();
-        let mut first: Option<Config> = None;
+        let mut all_variables = BTreeMap::new();
+        let mut first_config: Option<Config> = None;
         for function in &template.functions {
             let mut environment = function.environment.clone();
             environment.extend(local.clone());
             environment.extend(options.overrides.clone());
             let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned())
                 .map_err(|error| StackError::Config(format!("{}: {error}", function.binary)))?;
-            let invoke = match options.elsewhere.get(&function.binary) {
-                Some(url) => Some(invoke::at(url)),
-                None => invoke::in_process(&function.binary, config.clone(), &options.clock, &options.log),
+            let invoke = match options.invoke_overrides.get(&function.binary) {
+                Some(url) => Some(invoke::remote_function(url)),
+                None => invoke::local_function(&function.binary, config.clone(), &options.clock, &options.log),
             };
             let invoke = invoke.ok_or_else(|| {
                 StackError::Template(format!("there is no function with the binary {}", function.binary))
             })?;
             functions.insert(&function.logical_id, invoke);
-            everything.extend(environment);
-            first.get_or_insert(config);
+            all_variables.extend(environment);
+            first_config.get_or_insert(config);
         }
-        let Some(config) = first else {
+        let Some(config) = first_config else {
             return Err(StackError::Template("it has no functions".to_owned()));
         };
         let guards: BTreeMap<&str, Arc<Guard>> = template
@@ -181,12 +181,12 @@ impl Stack {
                     invoke: Arc::clone(functions.get(authorizer.function.as_str())?),
                     identity_sources: authorizer.identity_sources.clone(),
                     ttl: authorizer.ttl,
-                    kept: Mutex::default(),
+                    cache: Mutex::default(),
                 };
                 Some((authorizer.logical_id.as_str(), Arc::new(guard)))
             })
             .collect();
-        let served = |route: &Route| {
+        let to_served_route = |route: &Route| {
             let guard = match &route.authorizer {
                 Some(id) => Some(guards.get(id.as_str()).ok_or_else(|| {
                     StackError::Template(format!("{} {}: there is no authorizer {id}", route.method, route.path))
@@ -196,21 +196,21 @@ impl Stack {
             let invoke = functions.get(route.function.as_str()).ok_or_else(|| {
                 StackError::Template(format!("{} {}: there is no function", route.method, route.path))
             })?;
-            Ok(Served {
+            Ok(ServedRoute {
                 method: route.method.clone(),
                 path: route.path.clone(),
                 invoke: Arc::clone(invoke),
                 guard: guard.cloned(),
             })
         };
-        let routes = template.routes.iter().map(served).collect::<Result<Vec<_>, StackError>>()?;
+        let routes = template.routes.iter().map(to_served_route).collect::<Result<Vec<_>, StackError>>()?;
         let store = Store::new(&config);
         if options.demo {
             demo::ensure(&store, config.bcrypt_cost, options.clock.now())
                 .await
                 .map_err(|error| StackError::Demo(error.to_string()))?;
         }
-        Ok((everything, store, routes))
+        Ok((all_variables, store, routes))
     }
 
     /// The API's URL.

@@ -39,7 +39,7 @@ async fn gateway_with(
     .map(|(method, path, invoke)| (method.to_owned(), path.to_owned(), invoke));
     let guarded = guarded(Arc::clone(&routes[0].2));
     let echo = Arc::clone(&routes[0].2);
-    let more = more.iter().map(|(method, path)| Served {
+    let more = more.iter().map(|(method, path)| ServedRoute {
         method: (*method).to_owned(),
         path: (*path).to_owned(),
         invoke: Arc::clone(&echo),
@@ -47,16 +47,16 @@ async fn gateway_with(
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let routes = routes.map(|(method, path, invoke)| Served { method, path, invoke, guard: None });
+    let routes = routes.map(|(method, path, invoke)| ServedRoute { method, path, invoke, guard: None });
     let routes = routes.into_iter().chain([guarded]).chain(more).collect();
     (Gateway::start(listener, routes, files, cors, chaos, Clock::system()), address)
 }
 
 /// A route behind an authorizer that lets everybody through.
-fn guarded(invoke: Invoke) -> Served {
-    let invoke_guard: Invoke = Arc::new(|question| {
+fn guarded(invoke: Invoke) -> ServedRoute {
+    let invoke_guard: Invoke = Arc::new(|request| {
         Box::pin(async move {
-            let context = json!({"sub": "ada", "asked": question["type"], "source": question["identitySource"]});
+            let context = json!({"sub": "ada", "asked": request["type"], "source": request["identitySource"]});
             Ok(json!({"isAuthorized": true, "context": context}))
         })
     });
@@ -64,18 +64,18 @@ fn guarded(invoke: Invoke) -> Served {
         invoke: invoke_guard,
         identity_sources: vec!["$request.header.Authorization".to_owned()],
         ttl: 0,
-        kept: std::sync::Mutex::default(),
+        cache: std::sync::Mutex::default(),
     };
-    Served { method: "GET".to_owned(), path: "/guarded".to_owned(), invoke, guard: Some(Arc::new(guard)) }
+    ServedRoute { method: "GET".to_owned(), path: "/guarded".to_owned(), invoke, guard: Some(Arc::new(guard)) }
 }
 
 /// Sends raw HTTP and reads the whole answer.
 async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response).await;
+    String::from_utf8(response).unwrap()
 }
 
 async fn send(address: SocketAddr, line: &str, headers: &str, body: &str) -> String {
@@ -87,10 +87,10 @@ async fn send(address: SocketAddr, line: &str, headers: &str, body: &str) -> Str
 }
 
 #[tokio::test]
-async fn a_declared_route_is_answered_by_its_function() {
+async fn a_declared_route_calls_its_function() {
     let (gateway, address) = gateway(None).await;
-    let answer = send(address, "POST /echo?q=1", "content-type: application/json\r\n", "{\"a\":1}").await;
-    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    let response = send(address, "POST /echo?q=1", "content-type: application/json\r\n", "{\"a\":1}").await;
+    assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
     for part in [
         "x-own: 1",
         "set-cookie: a=1",
@@ -99,13 +99,13 @@ async fn a_declared_route_is_answered_by_its_function() {
         "\"routeKey\":\"POST /echo\"",
         "\"body\":\"{\\\"a\\\":1}\"",
     ] {
-        assert!(answer.contains(part), "{part} in {answer}");
+        assert!(response.contains(part), "{part} in {response}");
     }
     gateway.stop().await;
 }
 
 #[tokio::test]
-async fn a_route_with_a_variable_takes_what_no_exact_one_does() {
+async fn a_route_with_a_variable_yields_to_an_exact_one() {
     let (gateway, address) = gateway(None).await;
     let some = send(address, "GET /things/7", "", "").await;
     assert!(
@@ -124,11 +124,11 @@ async fn a_route_with_a_variable_takes_what_no_exact_one_does() {
 }
 
 #[tokio::test]
-async fn what_is_not_declared_is_the_gateways_own_404() {
+async fn an_undeclared_route_is_a_404() {
     let (gateway, address) = gateway(None).await;
     for line in ["GET /echo", "POST /echo/", "POST /other", "OPTIONS /echo", "HEAD /panics"] {
-        let answer = send(address, line, "", "").await;
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{line}: {answer}");
+        let response = send(address, line, "", "").await;
+        assert!(response.starts_with("HTTP/1.1 404 "), "{line}: {response}");
     }
     assert!(send(address, "GET /", "", "").await.ends_with("{\"message\":\"Not Found\"}"));
     gateway.stop().await;
@@ -138,7 +138,7 @@ const POLICY: &str = "content-security-policy: default-src 'none'; script-src 's
                       connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n";
 
 #[tokio::test]
-async fn the_playground_is_served_beside_the_routes() {
+async fn the_playground_is_served_with_the_routes() {
     let (gateway, address) = gateway_with(&FILES, &[], None, Chaos::default()).await;
     for (path, content_type, part) in [
         ("/", "text/html", "<title>Relatch playground</title>"),
@@ -152,8 +152,8 @@ async fn the_playground_is_served_beside_the_routes() {
         ("/playground/view.js", "text/javascript", "textContent"),
         ("/relatch.js", "text/javascript", "export function createClient"),
     ] {
-        let answer = send(address, &format!("GET {path}"), "", "").await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        let response = send(address, &format!("GET {path}"), "", "").await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{path}: {response}");
         for expected in [
             &format!("content-type: {content_type}; charset=utf-8\r\n"),
             POLICY,
@@ -162,7 +162,7 @@ async fn the_playground_is_served_beside_the_routes() {
             "referrer-policy: no-referrer\r\n",
             part,
         ] {
-            assert!(answer.contains(expected), "{path}: {expected} in {answer}");
+            assert!(response.contains(expected), "{path}: {expected} in {response}");
         }
     }
     assert!(send(address, "POST /echo", "", "").await.starts_with("HTTP/1.1 201 "));
@@ -170,7 +170,7 @@ async fn the_playground_is_served_beside_the_routes() {
 }
 
 #[tokio::test]
-async fn the_playground_answers_no_other_method_and_no_other_path() {
+async fn the_playground_serves_no_other_method_or_path() {
     let (gateway, address) = gateway_with(&FILES, &[], None, Chaos::default()).await;
     for line in [
         "HEAD /",
@@ -190,9 +190,12 @@ async fn the_playground_answers_no_other_method_and_no_other_path() {
         "GET /Relatch.js",
         "GET /relatch.d.ts",
     ] {
-        let answer = send(address, line, "", "").await;
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{line}: {answer}");
-        assert!(line.starts_with("HEAD") || answer.ends_with("{\"message\":\"Not Found\"}"), "{line}: {answer}");
+        let response = send(address, line, "", "").await;
+        assert!(response.starts_with("HTTP/1.1 404 "), "{line}: {response}");
+        assert!(
+            line.starts_with("HEAD") || response.ends_with("{\"message\":\"Not Found\"}"),
+            "{line}: {response}"
+        );
     }
     gateway.stop().await;
 }
@@ -201,8 +204,8 @@ async fn the_playground_answers_no_other_method_and_no_other_path() {
 async fn a_route_of_the_template_wins_over_the_playground() {
     for route in [("GET", "/"), ("ANY", "/"), ("ANY", "$default")] {
         let (gateway, address) = gateway_with(&FILES, &[route], None, Chaos::default()).await;
-        let answer = send(address, "GET /", "", "").await;
-        assert!(answer.starts_with("HTTP/1.1 201 ") && !answer.contains("Relatch playground"), "{answer}");
+        let response = send(address, "GET /", "", "").await;
+        assert!(response.starts_with("HTTP/1.1 201 ") && !response.contains("Relatch playground"), "{response}");
         gateway.stop().await;
     }
     let (gateway, address) = gateway_with(&FILES, &[("POST", "/")], None, Chaos::default()).await;
@@ -212,7 +215,7 @@ async fn a_route_of_the_template_wins_over_the_playground() {
 }
 
 #[tokio::test]
-async fn no_misfortune_strikes_the_playground() {
+async fn the_playground_has_no_faults() {
     let (gateway, address) = gateway_with(&FILES, &[], None, "throttle=100%".parse().unwrap()).await;
     assert!(send(address, "GET /", "", "").await.starts_with("HTTP/1.1 200 "));
     assert!(send(address, "POST /echo", "", "").await.starts_with("HTTP/1.1 429 "));
@@ -223,17 +226,17 @@ async fn no_misfortune_strikes_the_playground() {
 async fn a_function_that_fails_is_an_internal_server_error() {
     let (gateway, address) = gateway(None).await;
     for line in ["PUT /fails", "GET /panics", "GET /nonsense"] {
-        let answer = send(address, line, "", "").await;
+        let response = send(address, line, "", "").await;
         assert!(
-            answer.starts_with("HTTP/1.1 500 ") && answer.ends_with("{\"message\":\"Internal Server Error\"}"),
-            "{line}: {answer}"
+            response.starts_with("HTTP/1.1 500 ") && response.ends_with("{\"message\":\"Internal Server Error\"}"),
+            "{line}: {response}"
         );
     }
     gateway.stop().await;
 }
 
 #[tokio::test]
-async fn headers_and_bodies_have_the_limits_of_the_real_one() {
+async fn headers_and_bodies_have_the_limits_of_api_gateway() {
     let (gateway, address) = gateway(None).await;
     let long = format!("x-long: {}\r\n", "x".repeat(10_240));
     assert!(send(address, "POST /echo", &long, "").await.starts_with("HTTP/1.1 431 "));
@@ -258,8 +261,9 @@ async fn cors_is_for_the_listed_origins_only() {
         allow_credentials: true,
     };
     let (gateway, address) = gateway(Some(cors)).await;
-    let asks = "access-control-request-method: POST\r\n";
-    let allowed = send(address, "OPTIONS /echo", &format!("origin: https://app.example\r\n{asks}"), "").await;
+    let request_method = "access-control-request-method: POST\r\n";
+    let allowed =
+        send(address, "OPTIONS /echo", &format!("origin: https://app.example\r\n{request_method}"), "").await;
     assert!(allowed.starts_with("HTTP/1.1 204 "), "{allowed}");
     for part in [
         "access-control-allow-origin: https://app.example",
@@ -282,21 +286,21 @@ async fn cors_is_for_the_listed_origins_only() {
         "*",
         "",
     ] {
-        let refused = send(address, "OPTIONS /echo", &format!("origin: {origin}\r\n{asks}"), "").await;
-        assert!(refused.starts_with("HTTP/1.1 204 "), "{refused}");
-        assert!(!refused.contains("access-control-"), "{origin}: {refused}");
+        let rejected = send(address, "OPTIONS /echo", &format!("origin: {origin}\r\n{request_method}"), "").await;
+        assert!(rejected.starts_with("HTTP/1.1 204 "), "{rejected}");
+        assert!(!rejected.contains("access-control-"), "{origin}: {rejected}");
         let hidden = send(address, "POST /echo", &format!("origin: {origin}\r\n"), "").await;
         assert!(hidden.starts_with("HTTP/1.1 201 ") && hidden.contains("vary: origin"), "{origin}: {hidden}");
         assert!(!hidden.contains("access-control-allow-origin:"), "not the function's own either: {hidden}");
     }
-    let answer = send(address, "POST /echo", "origin: https://app.example\r\n", "").await;
-    assert!(answer.contains("access-control-allow-origin: https://app.example"), "{answer}");
+    let response = send(address, "POST /echo", "origin: https://app.example\r\n", "").await;
+    assert!(response.contains("access-control-allow-origin: https://app.example"), "{response}");
     for part in
         ["access-control-expose-headers: retry-after", "vary: origin", "access-control-allow-credentials: true"]
     {
-        assert!(answer.contains(part), "{part} in {answer}");
+        assert!(response.contains(part), "{part} in {response}");
     }
-    assert_eq!(answer.matches("access-control-allow-origin:").count(), 1, "{answer}");
+    assert_eq!(response.matches("access-control-allow-origin:").count(), 1, "{response}");
     let own = send(address, "POST /nowhere", "origin: https://app.example\r\n", "").await;
     assert!(own.contains("access-control-allow-origin: https://app.example"), "the gateway's own 404: {own}");
     gateway.stop().await;
@@ -307,23 +311,26 @@ async fn cors_is_for_the_listed_origins_only() {
 async fn any_origin_never_goes_with_credentials() {
     let cors = Cors { allow_origins: vec!["*".to_owned()], allow_credentials: true, ..Cors::default() };
     let (gateway, address) = gateway(Some(cors)).await;
-    let asks = "access-control-request-method: POST\r\n";
-    for (line, headers) in [("OPTIONS /echo", asks), ("POST /echo", "cookie: a=1\r\n")] {
-        let answer = send(address, line, &format!("origin: https://evil.example\r\n{headers}"), "").await;
-        assert!(answer.contains("access-control-allow-origin: *"), "{answer}");
-        assert!(!answer.contains("access-control-allow-credentials"), "{answer}");
+    let request_method = "access-control-request-method: POST\r\n";
+    for (line, headers) in [("OPTIONS /echo", request_method), ("POST /echo", "cookie: a=1\r\n")] {
+        let response = send(address, line, &format!("origin: https://evil.example\r\n{headers}"), "").await;
+        assert!(response.contains("access-control-allow-origin: *"), "{response}");
+        assert!(!response.contains("access-control-allow-credentials"), "{response}");
     }
     gateway.stop().await;
 }
 
 #[tokio::test]
-async fn a_guarded_route_gets_what_the_authorizer_says_of_the_caller() {
+async fn a_guarded_route_gets_the_authorizers_context() {
     let (gateway, address) = gateway(None).await;
-    let answer = send(address, "GET /guarded", "authorization: Bearer x\r\n", "").await;
+    let response = send(address, "GET /guarded", "authorization: Bearer x\r\n", "").await;
     for part in ["\"lambda\":{", "\"sub\":\"ada\"", "\"asked\":\"REQUEST\"", "\"source\":[\"Bearer x\"]"] {
-        assert!(answer.contains(part), "{part} in {answer}");
+        assert!(response.contains(part), "{part} in {response}");
     }
-    let answer = send(address, "GET /guarded", "", "").await;
-    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with("{\"message\":\"Unauthorized\"}"), "{answer}");
+    let response = send(address, "GET /guarded", "", "").await;
+    assert!(
+        response.starts_with("HTTP/1.1 401 ") && response.ends_with("{\"message\":\"Unauthorized\"}"),
+        "{response}"
+    );
     gateway.stop().await;
 }
