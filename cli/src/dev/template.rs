@@ -109,19 +109,19 @@ pub enum TemplateError {
         /// The function's name.
         name: String,
         /// Where it is.
-        place: String,
+        path: String,
     },
     /// A reference to something that is not in the template or has no value here.
     Reference {
         /// What is referred to.
         name: String,
         /// Where it is.
-        place: String,
+        path: String,
     },
     /// A property that is missing or of the wrong type.
     Property {
         /// Where it is.
-        place: String,
+        path: String,
     },
 }
 
@@ -129,11 +129,11 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Yaml(what) => write!(f, "not valid YAML: {what}"),
-            Self::Intrinsic { name, place } => {
-                write!(f, "{place} uses {name}; here only Ref, Sub, Join and a plain If can be evaluated")
+            Self::Intrinsic { name, path } => {
+                write!(f, "{path} uses {name}; here only Ref, Sub, Join and a plain If can be evaluated")
             }
-            Self::Reference { name, place } => write!(f, "{place} refers to {name}, which has no value here"),
-            Self::Property { place } => write!(f, "{place} is missing or has the wrong form"),
+            Self::Reference { name, path } => write!(f, "{path} refers to {name}, which has no value here"),
+            Self::Property { path } => write!(f, "{path} is missing or has the wrong form"),
         }
     }
 }
@@ -153,36 +153,36 @@ impl Template {
         let resources = document
             .get("Resources")
             .and_then(Value::as_object)
-            .ok_or_else(|| TemplateError::Property { place: "Resources".to_owned() })?;
+            .ok_or_else(|| TemplateError::Property { path: "Resources".to_owned() })?;
         let scope = Scope::new(&document, api_url);
-        let of_type = |kind: &'static str| {
+        let resources_of_type = |kind: &'static str| {
             resources
                 .iter()
                 .filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
         };
         let globals = document.pointer("/Globals/Function/Environment/Variables");
-        let routes: Vec<Route> = of_type("AWS::ApiGatewayV2::Route")
-            .map(|(id, resource)| route(&scope, resources, id, resource))
+        let routes: Vec<Route> = resources_of_type("AWS::ApiGatewayV2::Route")
+            .map(|(id, resource)| parse_route(&scope, resources, id, resource))
             .collect::<Result<_, _>>()?;
-        let authorizers: Vec<Authorizer> = of_type("AWS::ApiGatewayV2::Authorizer")
+        let authorizers: Vec<Authorizer> = resources_of_type("AWS::ApiGatewayV2::Authorizer")
             .filter(|(id, _)| routes.iter().any(|route| route.authorizer.as_ref() == Some(*id)))
-            .map(|(id, resource)| authorizer(&scope, id, resource))
+            .map(|(id, resource)| parse_authorizer(&scope, id, resource))
             .collect::<Result<_, _>>()?;
         let is_called = |id: &str| {
             routes.iter().any(|route| route.function == id) || authorizers.iter().any(|it| it.function == id)
         };
         Ok(Self {
-            tables: of_type("AWS::DynamoDB::Table")
-                .map(|(id, resource)| table(&scope, id, resource))
+            tables: resources_of_type("AWS::DynamoDB::Table")
+                .map(|(id, resource)| parse_table(&scope, id, resource))
                 .collect::<Result<_, _>>()?,
-            functions: of_type("AWS::Serverless::Function")
+            functions: resources_of_type("AWS::Serverless::Function")
                 .filter(|(id, _)| is_called(id))
-                .map(|(id, resource)| function(&scope, globals, id, resource))
+                .map(|(id, resource)| parse_function(&scope, globals, id, resource))
                 .collect::<Result<_, _>>()?,
             routes,
             authorizers,
-            cors: match of_type("AWS::ApiGatewayV2::Api").next() {
-                Some((id, resource)) => cors(&scope, id, resource)?,
+            cors: match resources_of_type("AWS::ApiGatewayV2::Api").next() {
+                Some((id, resource)) => parse_cors(&scope, id, resource)?,
                 None => None,
             },
         })
@@ -216,26 +216,30 @@ fn set_parameters(document: &mut Value, settings: &BTreeMap<String, String>) {
     }
 }
 
-fn place(id: &str, property: &str) -> String {
+fn property_path(id: &str, property: &str) -> String {
     format!("{id}.{property}")
 }
 
 fn property<'a>(id: &str, resource: &'a Value, name: &str) -> Result<&'a Value, TemplateError> {
     let pointer = format!("/{}", name.replace('.', "/"));
-    resource.pointer(&pointer).ok_or_else(|| TemplateError::Property { place: place(id, name) })
+    resource.pointer(&pointer).ok_or_else(|| TemplateError::Property { path: property_path(id, name) })
 }
 
-fn table(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Table, TemplateError> {
+fn parse_table(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Table, TemplateError> {
     let list = |name: &str| {
         let value = property(id, resource, name)?;
-        scope.literal(value, &place(id, name))?;
-        if value.is_array() { Ok(value.clone()) } else { Err(TemplateError::Property { place: place(id, name) }) }
+        scope.require_literal(value, &property_path(id, name))?;
+        if value.is_array() {
+            Ok(value.clone())
+        } else {
+            Err(TemplateError::Property { path: property_path(id, name) })
+        }
     };
     let ttl = resource.pointer("/Properties/TimeToLiveSpecification");
     let ttl_attribute = match ttl {
         Some(ttl) if ttl.get("Enabled").and_then(Value::as_bool) == Some(true) => {
             let name = "Properties.TimeToLiveSpecification.AttributeName";
-            scope.text(property(id, resource, name)?, &place(id, name))?
+            scope.resolve_text(property(id, resource, name)?, &property_path(id, name))?
         }
         Some(_) | None => None,
     };
@@ -247,7 +251,7 @@ fn table(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Table, Templat
     })
 }
 
-fn function(
+fn parse_function(
     scope: &Scope<'_>,
     globals: Option<&Value>,
     id: &str,
@@ -255,15 +259,15 @@ fn function(
 ) -> Result<Function, TemplateError> {
     let binary = property(id, resource, "Metadata.BuildProperties.Binary")?
         .as_str()
-        .ok_or_else(|| TemplateError::Property { place: place(id, "Metadata.BuildProperties.Binary") })?;
-    let own = resource.pointer("/Properties/Environment/Variables");
+        .ok_or_else(|| TemplateError::Property { path: property_path(id, "Metadata.BuildProperties.Binary") })?;
+    let function_variables = resource.pointer("/Properties/Environment/Variables");
     let mut environment = BTreeMap::new();
-    for (owner, variables) in [("Globals.Function", globals), (id, own)] {
+    for (owner, variables) in [("Globals.Function", globals), (id, function_variables)] {
         let Some(variables) = variables else { continue };
-        let here = place(owner, "Environment.Variables");
-        let variables = variables.as_object().ok_or_else(|| TemplateError::Property { place: here.clone() })?;
+        let path = property_path(owner, "Environment.Variables");
+        let variables = variables.as_object().ok_or_else(|| TemplateError::Property { path: path.clone() })?;
         for (name, value) in variables {
-            match scope.text(value, &format!("{here}.{name}"))? {
+            match scope.resolve_text(value, &format!("{path}.{name}"))? {
                 Some(value) => environment.insert(name.clone(), value),
                 None => environment.remove(name),
             };
@@ -272,28 +276,28 @@ fn function(
     Ok(Function { logical_id: id.to_owned(), binary: binary.to_owned(), environment })
 }
 
-fn route(
+fn parse_route(
     scope: &Scope<'_>,
     resources: &serde_json::Map<String, Value>,
     id: &str,
     resource: &Value,
 ) -> Result<Route, TemplateError> {
     let text = |name: &str| {
-        let here = place(id, name);
-        scope.text(property(id, resource, name)?, &here)?.ok_or(TemplateError::Property { place: here })
+        let path = property_path(id, name);
+        scope.resolve_text(property(id, resource, name)?, &path)?.ok_or(TemplateError::Property { path })
     };
     let key = text("Properties.RouteKey")?;
     let target = text("Properties.Target")?;
     let integration_id = target
         .strip_prefix("integrations/")
-        .ok_or_else(|| TemplateError::Property { place: place(id, "Properties.Target") })?;
+        .ok_or_else(|| TemplateError::Property { path: property_path(id, "Properties.Target") })?;
     let integration = resources.get(integration_id).ok_or_else(|| TemplateError::Reference {
         name: integration_id.to_owned(),
-        place: place(id, "Properties.Target"),
+        path: property_path(id, "Properties.Target"),
     })?;
     let uri = property(integration_id, integration, "Properties.IntegrationUri")?;
-    let here = place(integration_id, "Properties.IntegrationUri");
-    let function = scope.function(uri, &here)?;
+    let path = property_path(integration_id, "Properties.IntegrationUri");
+    let function = scope.resolve_function(uri, &path)?;
     let (method, path) = key.split_once(' ').unwrap_or(("ANY", &key));
     // Nothing is served open here that the template means to guard, nor the other way round.
     let kind = "Properties.AuthorizationType";
@@ -301,32 +305,32 @@ fn route(
     let authorizer = match (authorization.as_str(), resource.pointer("/Properties/AuthorizerId")) {
         ("NONE", None) => None,
         ("CUSTOM", Some(_)) => Some(text("Properties.AuthorizerId")?),
-        _ => return Err(TemplateError::Property { place: place(id, kind) }),
+        _ => return Err(TemplateError::Property { path: property_path(id, kind) }),
     };
     Ok(Route { method: method.to_owned(), path: path.to_owned(), function, authorizer })
 }
 
-fn authorizer(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Authorizer, TemplateError> {
-    let here = |name: &str| place(id, name);
+fn parse_authorizer(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Authorizer, TemplateError> {
+    let path = |name: &str| property_path(id, name);
     let uri = property(id, resource, "Properties.AuthorizerUri")?;
-    let function = scope.function(uri, &here("Properties.AuthorizerUri"))?;
+    let function = scope.resolve_function(uri, &path("Properties.AuthorizerUri"))?;
     let sources = property(id, resource, "Properties.IdentitySource")?.as_array();
     let sources = sources.and_then(|sources| sources.iter().map(|it| it.as_str().map(str::to_owned)).collect());
     let identity_sources =
-        sources.ok_or_else(|| TemplateError::Property { place: here("Properties.IdentitySource") })?;
+        sources.ok_or_else(|| TemplateError::Property { path: path("Properties.IdentitySource") })?;
     let name = "Properties.AuthorizerResultTtlInSeconds";
-    let ttl = scope.text(property(id, resource, name)?, &here(name))?;
-    let ttl = ttl.and_then(|ttl| ttl.parse().ok()).ok_or_else(|| TemplateError::Property { place: here(name) })?;
+    let ttl = scope.resolve_text(property(id, resource, name)?, &path(name))?;
+    let ttl = ttl.and_then(|ttl| ttl.parse().ok()).ok_or_else(|| TemplateError::Property { path: path(name) })?;
     Ok(Authorizer { logical_id: id.to_owned(), function, identity_sources, ttl })
 }
 
 /// The CORS configuration. The template leaves it out by a condition when no origin is
 /// allowed; here that is read from the list of origins.
-fn cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Option<Cors>, TemplateError> {
+fn parse_cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Option<Cors>, TemplateError> {
     let Some(configuration) = resource.pointer("/Properties/CorsConfiguration") else { return Ok(None) };
     let configuration = configuration.pointer("/Fn::If/1").unwrap_or(configuration);
     let list = |name: &str| match configuration.get(name) {
-        Some(value) => scope.list(value, &place(id, name)),
+        Some(value) => scope.resolve_list(value, &property_path(id, name)),
         None => Ok(Vec::new()),
     };
     let allow_origins: Vec<String> =

@@ -171,7 +171,7 @@ fn no_origin_is_no_cors() {
 }
 
 #[test]
-fn an_intrinsic_that_cannot_be_evaluated_is_named_with_its_place() {
+fn an_intrinsic_that_cannot_be_evaluated_is_named_with_its_path() {
     assert_eq!(
         error("!Ref Audience", "!FindInMap [a, b, c]"),
         "Globals.Function.Environment.Variables.TOKEN_AUDIENCE uses Fn::FindInMap; here only Ref, Sub, Join and a plain If can be evaluated"
@@ -198,7 +198,7 @@ fn a_reference_without_a_value_is_named() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_property_is_named() {
     assert!(error("BuildProperties: {Binary: signin}", "X: y").contains("SignIn.Metadata.BuildProperties.Binary"));
     assert!(error("KeySchema: [{", "Other: [{").contains("Users.Properties.KeySchema"));
     assert_eq!(parse("a: 1").unwrap_err().to_string(), "Resources is missing or has the wrong form");

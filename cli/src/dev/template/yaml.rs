@@ -10,10 +10,10 @@ use super::TemplateError;
 pub(super) fn parse(text: &str) -> Result<Value, TemplateError> {
     let documents = YamlOwned::load_from_str(text).map_err(|error| TemplateError::Yaml(error.to_string()))?;
     let document = documents.into_iter().next().ok_or_else(|| TemplateError::Yaml("it is empty".to_owned()))?;
-    Ok(json(document))
+    Ok(to_json(document))
 }
 
-fn json(node: YamlOwned) -> Value {
+fn to_json(node: YamlOwned) -> Value {
     match node {
         YamlOwned::Value(scalar) => match scalar {
             ScalarOwned::Null => Value::Null,
@@ -23,22 +23,22 @@ fn json(node: YamlOwned) -> Value {
             ScalarOwned::String(text) => Value::String(text),
         },
         YamlOwned::Representation(text, _, tag) => match tag {
-            Some(tag) => intrinsic(&tag.suffix, Value::String(text)),
+            Some(tag) => to_intrinsic(&tag.suffix, Value::String(text)),
             None => Value::String(text),
         },
-        YamlOwned::Sequence(items) => Value::Array(items.into_iter().map(json).collect()),
-        YamlOwned::Mapping(members) => {
-            let members = members.into_iter().filter_map(|(name, value)| Some((key(name)?, json(value))));
-            Value::Object(members.collect())
+        YamlOwned::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect()),
+        YamlOwned::Mapping(fields) => {
+            let fields = fields.into_iter().filter_map(|(name, value)| Some((field_name(name)?, to_json(value))));
+            Value::Object(fields.collect())
         }
-        YamlOwned::Tagged(tag, node) => intrinsic(&tag.suffix, json(*node)),
+        YamlOwned::Tagged(tag, node) => to_intrinsic(&tag.suffix, to_json(*node)),
         YamlOwned::Alias(_) | YamlOwned::BadValue => Value::Null,
     }
 }
 
-/// A member's name; templates write some numbers without quotes.
-fn key(node: YamlOwned) -> Option<String> {
-    match json(node) {
+/// The name of a field; templates write some numbers without quotes.
+fn field_name(node: YamlOwned) -> Option<String> {
+    match to_json(node) {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(value) => Some(value.to_string()),
@@ -46,7 +46,7 @@ fn key(node: YamlOwned) -> Option<String> {
     }
 }
 
-fn intrinsic(name: &str, argument: Value) -> Value {
+fn to_intrinsic(name: &str, argument: Value) -> Value {
     let name = match name {
         "Ref" | "Condition" => name.to_owned(),
         _ => format!("Fn::{name}"),
