@@ -293,7 +293,7 @@ fn preflight(cors: &Cors, parts: &Parts) -> Option<Response> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     if allowed_origin(cors, &parts.headers).is_some() {
         let headers = response.headers_mut();
-        let max_age = cors.max_age.map(|seconds| seconds.to_string());
+        let max_age = cors.max_age.map(|age| age.as_secs().to_string());
         for (name, text) in [
             (header::ACCESS_CONTROL_ALLOW_METHODS, Some(cors.allow_methods.join(","))),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, Some(cors.allow_headers.join(","))),

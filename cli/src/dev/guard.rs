@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use relatch::time::Timestamp;
@@ -16,8 +17,8 @@ pub(super) struct Guard {
     pub(super) invoke: Invoke,
     /// Where a request says who calls, such as `$request.header.Authorization`.
     pub(super) identity_sources: Vec<String>,
-    /// How long an answer is kept for the same identity, in seconds.
-    pub(super) ttl: i64,
+    /// How long a response is cached for the same identity.
+    pub(super) ttl: Duration,
     /// The responses that are cached, each with its expiry.
     pub(super) cache: Mutex<HashMap<String, (Timestamp, Value)>>,
 }
@@ -59,9 +60,10 @@ impl Guard {
             Ok(Err(message)) if message == UNAUTHORIZED.1 => return Err(UNAUTHORIZED),
             Ok(Err(_)) | Err(_) => return Err(INTERNAL_ERROR),
         };
-        if self.ttl > 0 {
+        if !self.ttl.is_zero() {
+            let ttl = i64::try_from(self.ttl.as_secs()).unwrap_or(i64::MAX);
             let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.insert(key, (now.plus_seconds(self.ttl), response.clone()));
+            cache.insert(key, (now.plus_seconds(ttl), response.clone()));
         }
         read_decision(&response)
     }
@@ -101,7 +103,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-    fn guard(ttl: i64, response: Result<Value, &'static str>) -> (Guard, Arc<AtomicUsize>) {
+    fn guard(ttl: u64, response: Result<Value, &'static str>) -> (Guard, Arc<AtomicUsize>) {
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
         let invoke: Invoke = Arc::new(move |_| {
@@ -110,6 +112,7 @@ mod tests {
             Box::pin(async move { response })
         });
         let identity_sources = ["$request.header.Authorization", "$context.routeKey"].map(str::to_owned).to_vec();
+        let ttl = Duration::from_secs(ttl);
         (Guard { invoke, identity_sources, ttl, cache: Mutex::default() }, calls)
     }
 

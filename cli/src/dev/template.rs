@@ -10,6 +10,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -78,8 +79,8 @@ pub struct Authorizer {
     pub function: String,
     /// Where a request says who calls.
     pub identity_sources: Vec<String>,
-    /// How long an answer is kept, in seconds.
-    pub ttl: i64,
+    /// How long a response is cached.
+    pub ttl: Duration,
 }
 
 /// What `CorsConfiguration` of an HTTP API says.
@@ -93,8 +94,8 @@ pub struct Cors {
     pub allow_headers: Vec<String>,
     /// Response headers that scripts may read.
     pub expose_headers: Vec<String>,
-    /// How long a preflight is good for, in seconds.
-    pub max_age: Option<u64>,
+    /// How long a browser may cache a preflight response.
+    pub max_age: Option<Duration>,
     /// Whether requests may come with cookies.
     pub allow_credentials: bool,
 }
@@ -320,7 +321,9 @@ fn parse_authorizer(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Aut
         sources.ok_or_else(|| TemplateError::Property { path: path("Properties.IdentitySource") })?;
     let name = "Properties.AuthorizerResultTtlInSeconds";
     let ttl = scope.resolve_text(property(id, resource, name)?, &path(name))?;
-    let ttl = ttl.and_then(|ttl| ttl.parse().ok()).ok_or_else(|| TemplateError::Property { path: path(name) })?;
+    let ttl = ttl.and_then(|ttl| ttl.parse::<i64>().ok());
+    let ttl = ttl.ok_or_else(|| TemplateError::Property { path: path(name) })?;
+    let ttl = Duration::from_secs(u64::try_from(ttl).unwrap_or(0));
     Ok(Authorizer { logical_id: id.to_owned(), function, identity_sources, ttl })
 }
 
@@ -343,7 +346,7 @@ fn parse_cors(scope: &Scope<'_>, id: &str, resource: &Value) -> Result<Option<Co
         allow_methods: list("AllowMethods")?,
         allow_headers: list("AllowHeaders")?,
         expose_headers: list("ExposeHeaders")?,
-        max_age: configuration.get("MaxAge").and_then(Value::as_u64),
+        max_age: configuration.get("MaxAge").and_then(Value::as_u64).map(Duration::from_secs),
         allow_credentials: configuration.get("AllowCredentials").and_then(Value::as_bool).unwrap_or(false),
     }))
 }

@@ -63,7 +63,7 @@ fn guarded(invoke: Invoke) -> ServedRoute {
     let guard = Guard {
         invoke: invoke_guard,
         identity_sources: vec!["$request.header.Authorization".to_owned()],
-        ttl: 0,
+        ttl: Duration::ZERO,
         cache: std::sync::Mutex::default(),
     };
     ServedRoute { method: "GET".to_owned(), path: "/guarded".to_owned(), invoke, guard: Some(Arc::new(guard)) }
@@ -257,7 +257,7 @@ async fn cors_is_for_the_listed_origins_only() {
         allow_methods: vec!["POST".to_owned()],
         allow_headers: vec!["content-type".to_owned(), "idempotency-key".to_owned()],
         expose_headers: vec!["retry-after".to_owned()],
-        max_age: Some(60),
+        max_age: Some(Duration::from_secs(60)),
         allow_credentials: true,
     };
     let (gateway, address) = gateway(Some(cors)).await;

@@ -102,7 +102,10 @@ fn it_finds_what_the_local_stack_needs() {
     assert_eq!(environment, expected);
     let cors = template.cors.unwrap();
     assert_eq!(cors.allow_origins, ["https://a.example", "https://b.example"]);
-    assert_eq!((cors.allow_methods.len(), cors.max_age, cors.allow_credentials), (2, Some(60), true));
+    assert_eq!(
+        (cors.allow_methods.len(), cors.max_age, cors.allow_credentials),
+        (2, Some(Duration::from_secs(60)), true)
+    );
 }
 
 #[test]
