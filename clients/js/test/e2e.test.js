@@ -15,9 +15,9 @@ import { createClient } from "../relatch.js";
 
 const { RELATCH_URL, RELATCH_EMAIL, RELATCH_PASSWORD, RELATCH_ORIGIN } = process.env;
 const url = RELATCH_URL?.replace(/\/$/, "");
-const missing = [RELATCH_URL, RELATCH_EMAIL, RELATCH_PASSWORD].includes(undefined) &&
+const skipReason = [RELATCH_URL, RELATCH_EMAIL, RELATCH_PASSWORD].includes(undefined) &&
   "RELATCH_URL, RELATCH_EMAIL and RELATCH_PASSWORD do not say where a Relatch runs";
-const options = { skip: missing, timeout: 300_000 };
+const options = { skip: skipReason, timeout: 300_000 };
 
 let browsers = 0;
 const channels = [];
@@ -25,7 +25,7 @@ const channels = [];
 after(() => channels.forEach((channel) => channel.close()));
 
 /** What two tabs of one browser share, but for a cookie. */
-function browser() {
+function createBrowser() {
   browsers += 1;
   const channel = `browser ${browsers}`;
   const items = new Map();
@@ -34,11 +34,11 @@ function browser() {
     setItem: (name, text) => void items.set(name, text),
     removeItem: (name) => void items.delete(name),
   };
-  let last = Promise.resolve();
+  let lastTurn = Promise.resolve();
   const locks = {
     request(_, { signal }, work) {
-      const turn = last.then(() => (signal.throwIfAborted(), work()));
-      last = turn.catch(() => {});
+      const turn = lastTurn.then(() => (signal.throwIfAborted(), work()));
+      lastTurn = turn.catch(() => {});
       return turn;
     },
   };
@@ -50,28 +50,28 @@ function browser() {
 }
 
 /** A tab in which as much time has passed as is said. */
-function tab({ localStorage, locks, openChannel }, more = {}, fetch = globalThis.fetch) {
-  const clock = { passed: 0 };
+function openTab({ localStorage, locks, openChannel }, overrides = {}, fetch = globalThis.fetch) {
+  const clock = { elapsed: 0 };
   const client = createClient({
     baseUrl: url,
     mode: "body",
     storage: "local",
     origins: [new URL(url).origin],
-    ...more,
+    ...overrides,
     environment: {
       fetch,
       localStorage,
       locks,
       openChannel,
-      now: () => performance.now() + clock.passed,
-      wall: () => Date.now() + clock.passed,
+      now: () => performance.now() + clock.elapsed,
+      wall: () => Date.now() + clock.elapsed,
     },
   });
   return { client, clock };
 }
 
 /** Again while it is temporary: the stack may be one that misbehaves on purpose. */
-async function insistently(work) {
+async function retry(work) {
   for (;;) {
     try {
       return await work();
@@ -82,9 +82,9 @@ async function insistently(work) {
   }
 }
 
-async function userInfo({ client }) {
+async function fetchEmail({ client }) {
   // The network of the page's own requests is the page's matter.
-  for (let time = 0; time < 20; time += 1) {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
     const response = await client.fetch(`${url}/userinfo`).catch((error) => {
       if (error.code !== undefined) throw error;
     });
@@ -95,58 +95,58 @@ async function userInfo({ client }) {
   throw new Error("the stack answers nothing");
 }
 
-const gen = ({ items }) => JSON.parse([...items.values()][0]).gen;
+const storedGeneration = ({ items }) => JSON.parse([...items.values()][0]).gen;
 
 test("sign in, call, refresh, sign out", options, async () => {
-  const shared = browser();
-  const [one, two] = [tab(shared), tab(shared)];
-  await insistently(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
-  assert.equal(gen(shared), 0);
-  assert.equal(await userInfo(one), RELATCH_EMAIL);
-  assert.equal(await userInfo(two), RELATCH_EMAIL);
+  const shared = createBrowser();
+  const [one, two] = [openTab(shared), openTab(shared)];
+  await retry(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  assert.equal(storedGeneration(shared), 0);
+  assert.equal(await fetchEmail(one), RELATCH_EMAIL);
+  assert.equal(await fetchEmail(two), RELATCH_EMAIL);
   const first = await two.client.accessToken();
 
-  one.clock.passed = two.clock.passed = 3_600_000;
-  const tokens = await insistently(() => Promise.all([one, two, one].map(({ client }) => client.accessToken())));
+  one.clock.elapsed = two.clock.elapsed = 3_600_000;
+  const tokens = await retry(() => Promise.all([one, two, one].map(({ client }) => client.accessToken())));
   assert.equal(new Set(tokens).size, 1);
   assert.notEqual(tokens[0], first);
-  assert.equal(gen(shared), 1);
-  assert.equal(await userInfo(two), RELATCH_EMAIL);
+  assert.equal(storedGeneration(shared), 1);
+  assert.equal(await fetchEmail(two), RELATCH_EMAIL);
 
-  const hears = new Promise((resolve) => two.client.onChange(resolve));
-  await insistently(() => one.client.signOut({ everywhere: true }));
+  const change = new Promise((resolve) => two.client.onChange(resolve));
+  await retry(() => one.client.signOut({ everywhere: true }));
   assert.equal(shared.items.size, 0);
-  assert.deepEqual(await hears, { type: "signed-out", isHere: false, reason: "user" });
+  assert.deepEqual(await change, { type: "signed-out", isHere: false, reason: "user" });
   assert.equal(await two.client.accessToken(), null);
 });
 
 test("every reply is lost at first, and nobody is signed out", options, async () => {
-  const shared = browser();
+  const shared = createBrowser();
   let count = 0;
-  const lossy = async (...request) => {
+  const lossyFetch = async (...request) => {
     const response = await fetch(...request);
     count += 1;
     if (count % 3 !== 0) throw new TypeError("the reply is lost");
     return response;
   };
-  const { client } = tab(shared);
-  await insistently(() => client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  const { client } = openTab(shared);
+  await retry(() => client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
   for (let hour = 1; hour <= 3; hour += 1) {
     // A page that was opened anew, with what the last one stored.
-    const page = tab(shared, { patience: 30 }, lossy);
-    page.clock.passed = hour * 3_600_000;
-    assert.ok(await insistently(() => page.client.accessToken()));
+    const page = openTab(shared, { patience: 30 }, lossyFetch);
+    page.clock.elapsed = hour * 3_600_000;
+    assert.ok(await retry(() => page.client.accessToken()));
   }
-  assert.ok(gen(shared) >= 1);
-  await insistently(() => client.signOut());
+  assert.ok(storedGeneration(shared) >= 1);
+  await retry(() => client.signOut());
 });
 
 test("wrong passwords are told apart from trouble", options, async () => {
-  const { client } = tab(browser());
-  const nobody = `nobody-${Date.now()}@example.com`;
+  const { client } = openTab(createBrowser());
+  const unknownEmail = `nobody-${Date.now()}@example.com`;
   const codes = [];
   for (let attempt = 0; attempt < 20 && codes.at(-1) !== "too_many_attempts"; attempt += 1) {
-    const error = await client.signIn(nobody, "wrong").catch((error) => error);
+    const error = await client.signIn(unknownEmail, "wrong").catch((error) => error);
     codes.push(error.code);
     if (error.code === "too_many_attempts") assert.ok(error.retryAfter >= 1, `${error.retryAfter}`);
   }
@@ -154,48 +154,51 @@ test("wrong passwords are told apart from trouble", options, async () => {
 });
 
 test("a session that was ended elsewhere is over", options, async () => {
-  const shared = browser();
-  const one = tab(shared);
-  await insistently(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
-  const other = tab(browser());
-  await insistently(() => other.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
-  await insistently(() => other.client.signOut({ everywhere: true }));
-  one.clock.passed = 3_600_000;
-  await assert.rejects(insistently(() => one.client.accessToken()), { code: "invalid_grant", status: 400 });
+  const shared = createBrowser();
+  const one = openTab(shared);
+  await retry(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  const other = openTab(createBrowser());
+  await retry(() => other.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  await retry(() => other.client.signOut({ everywhere: true }));
+  one.clock.elapsed = 3_600_000;
+  await assert.rejects(retry(() => one.client.accessToken()), { code: "invalid_grant", status: 400 });
   assert.equal(shared.items.size, 0);
 });
 
-const cookies = { ...options, skip: missing || (!RELATCH_ORIGIN && "RELATCH_ORIGIN names no origin that may use cookies") };
+const cookieOptions = {
+  ...options,
+  skip: skipReason || (!RELATCH_ORIGIN && "RELATCH_ORIGIN names no origin that may use cookies"),
+};
 
-test("cookie mode: sign in, reload, lose replies, sign out", cookies, async () => {
-  const shared = browser();
+test("cookie mode: sign in, reload, lose replies, sign out", cookieOptions, async () => {
+  const shared = createBrowser();
   let jar = null;
   let isLossy = false;
-  const seen = [];
+  const bodies = [];
   const fetch = async (input, init = {}) => {
     if (init.credentials !== "include") return globalThis.fetch(input, init);
     const headers = { ...init.headers, origin: RELATCH_ORIGIN, ...(jar && { cookie: jar }) };
     const response = await globalThis.fetch(input, { ...init, headers });
-    seen.push(await response.clone().text());
-    if (isLossy && seen.length % 2) throw new TypeError("the reply is lost");
+    bodies.push(await response.clone().text());
+    if (isLossy && bodies.length % 2) throw new TypeError("the reply is lost");
     for (const cookie of response.headers.getSetCookie()) jar = /max-age=0/i.test(cookie) ? null : cookie.split(";")[0];
     return response;
   };
-  const open = () => tab(shared, { mode: "cookie" }, fetch);
+  const open = () => openTab(shared, { mode: "cookie" }, fetch);
   const one = open();
-  await insistently(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
+  await retry(() => one.client.signIn(RELATCH_EMAIL, RELATCH_PASSWORD));
   assert.match(jar, /relatch_refresh=/);
-  assert.equal(await userInfo(one), RELATCH_EMAIL);
+  assert.equal(await fetchEmail(one), RELATCH_EMAIL);
   isLossy = true;
   for (let page = 0; page < 4; page += 1) {
     const next = open();
-    assert.equal(await insistently(() => next.client.isSignedIn()), true);
-    assert.ok(await insistently(() => next.client.accessToken()));
+    assert.equal(await retry(() => next.client.isSignedIn()), true);
+    assert.ok(await retry(() => next.client.accessToken()));
     next.client.close();
   }
   isLossy = false;
-  assert.deepEqual(seen.filter((text) => text.includes("refresh_token\"")), []);
-  await insistently(() => one.client.signOut());
+  assert.deepEqual(bodies.filter((text) => text.includes("refresh_token\"")), []);
+  await retry(() => one.client.signOut());
   assert.equal(jar, null);
   assert.equal(await open().client.accessToken(), null);
   one.client.close();
@@ -203,22 +206,25 @@ test("cookie mode: sign in, reload, lose replies, sign out", cookies, async () =
 
 // This one needs no Relatch, but a real fetch.
 test("a redirection to another origin does not take the token along", async () => {
-  const seen = [];
-  const listen = async (answer) => {
-    const server = createServer((request, response) => answer(request, response)).listen(0, "127.0.0.1");
+  const authorizations = [];
+  const listen = async (handler) => {
+    const server = createServer((request, response) => handler(request, response)).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     return { server, origin: `http://127.0.0.1:${server.address().port}` };
   };
-  const evil = await listen((request, response) => (seen.push(request.headers.authorization), response.end("taken")));
-  const own = await listen((request, response) => {
-    seen.push(request.headers.authorization);
-    response.writeHead(307, { location: `${evil.origin}/` }).end();
+  const otherServer = await listen((request, response) => {
+    authorizations.push(request.headers.authorization);
+    response.end("taken");
+  });
+  const ownServer = await listen((request, response) => {
+    authorizations.push(request.headers.authorization);
+    response.writeHead(307, { location: `${otherServer.origin}/` }).end();
   });
   const claims = Buffer.from(JSON.stringify({ sid: "s", gen: 0 })).toString("base64url");
   const client = createClient({
     baseUrl: "https://auth.example.com",
     mode: "body",
-    origins: [own.origin],
+    origins: [ownServer.origin],
     environment: {
       fetch: (input, init) =>
         typeof input === "string"
@@ -228,10 +234,10 @@ test("a redirection to another origin does not take the token along", async () =
   });
   try {
     await client.signIn("ada@example.com", "right");
-    assert.equal(await (await client.fetch(`${own.origin}/`)).text(), "taken");
-    assert.deepEqual(seen, [`Bearer e30.${claims}.x`, undefined]);
+    assert.equal(await (await client.fetch(`${ownServer.origin}/`)).text(), "taken");
+    assert.deepEqual(authorizations, [`Bearer e30.${claims}.x`, undefined]);
   } finally {
-    own.server.close();
-    evil.server.close();
+    ownServer.server.close();
+    otherServer.server.close();
   }
 });

@@ -1,6 +1,6 @@
 // Chance that can be had again by its seed (mulberry32).
 
-export function randomFrom(seed) {
+export function createRandom(seed) {
   let state = seed >>> 0;
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -12,7 +12,7 @@ export function randomFrom(seed) {
   return {
     next,
     between: (low, high) => low + next() * (high - low),
-    happens: (probability) => next() < probability,
-    one: (list) => list[Math.floor(next() * list.length)],
+    chance: (probability) => next() < probability,
+    pick: (list) => list[Math.floor(next() * list.length)],
   };
 }

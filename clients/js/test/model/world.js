@@ -5,11 +5,11 @@
 // put on its disk is gone after a crash.
 
 import { createClient } from "../../relatch.js";
-import { Server, refuse } from "./server.js";
-import { randomFrom } from "./random.js";
+import { Server, errorResponse } from "./server.js";
+import { createRandom } from "./random.js";
 
-export const API = "https://auth.example.com";
-export const OWN = "https://api.example.com";
+export const AUTH_URL = "https://auth.example.com";
+export const API_URL = "https://api.example.com";
 
 const COOKIE_FLUSH = 30_000;
 const STORAGE_FLUSH = 5_000;
@@ -20,19 +20,19 @@ export class World {
   /** How long requests and answers take at most, in ms each way. */
   latency = 200;
   /** How often something goes wrong, of 1; and what may. */
-  trouble = 0;
+  faultRate = 0;
   faults = Object.keys(FAULTS);
   /** What meets the next requests to Relatch, before chance does. */
-  script = [];
+  scriptedFaults = [];
   #events = [];
   #count = 0;
 
   constructor({ seed = 1, ...server } = {}) {
-    this.random = randomFrom(seed);
+    this.random = createRandom(seed);
     this.server = new Server({ clock: () => this.now, random: this.random, ...server });
   }
 
-  at(delay, work) {
+  schedule(delay, work) {
     const event = { time: this.now + Math.max(0, delay), order: this.#count++, work };
     this.#events.push(event);
     return event;
@@ -43,10 +43,10 @@ export class World {
   }
 
   /** Lets time pass, and everything happen that is due. */
-  async pass(duration) {
+  async advance(duration) {
     const end = this.now + duration;
     for (;;) {
-      await settled();
+      await flushPromises();
       const next = this.#next();
       if (next === undefined || next.time > end) break;
       this.cancel(next);
@@ -57,29 +57,29 @@ export class World {
   }
 
   /** Lets time pass until a promise has ended; what it ended with. */
-  async until(promise, longest = 600_000) {
-    let end;
+  async waitFor(promise, maxDuration = 600_000) {
+    let outcome;
     promise.then(
-      (value) => (end = { value }),
-      (error) => (end = { error }),
+      (value) => (outcome = { value }),
+      (error) => (outcome = { error }),
     );
-    const last = this.now + longest;
-    await settled();
-    while (end === undefined) {
+    const deadline = this.now + maxDuration;
+    await flushPromises();
+    while (outcome === undefined) {
       const next = this.#next();
-      if (next === undefined || next.time > last) throw new Error("it never ends");
-      await this.pass(Math.max(0, next.time - this.now));
+      if (next === undefined || next.time > deadline) throw new Error("it never ends");
+      await this.advance(Math.max(0, next.time - this.now));
     }
-    if ("error" in end) throw end.error;
-    return end.value;
+    if ("error" in outcome) throw outcome.error;
+    return outcome.value;
   }
 
   /** All are asleep for so long: what is under way is lost, and timers are late. */
   async sleep(duration, browsers) {
-    await settled();
+    await flushPromises();
     this.now += duration;
     for (const browser of browsers) browser.wake(duration);
-    await this.pass(0);
+    await this.advance(0);
   }
 
   #next() {
@@ -92,34 +92,40 @@ export class World {
     );
   }
 
-  fault() {
-    return this.script.shift() ?? (this.random.happens(this.trouble) ? this.random.one(this.faults) : "none");
+  nextFault() {
+    return this.scriptedFaults.shift() ?? (this.random.chance(this.faultRate) ? this.random.pick(this.faults) : "none");
   }
 }
 
 /** What may meet a request: whether it reaches the server, and what becomes of the answer. */
 const FAULTS = {
-  lostRequest: { reaches: false, breaks: true },
-  lostReply: { breaks: true },
-  silentReply: { hangs: true },
-  slowReply: { slowness: 15_000 },
-  lateRequest: { breaks: true, lateness: 25_000 },
-  garbledReply: { answer: { status: 200, headers: {}, body: '{"access_to' }, keepsCookie: true },
-  portal: { reaches: false, answer: { status: 200, headers: {}, body: "<html>Welcome to the hotel</html>" } },
-  forbiddenByProxy: { reaches: false, answer: { status: 403, headers: {}, body: "<html>no</html>" } },
-  throttled: { reaches: false, answer: { status: 429, headers: {}, body: '{"message":"Too Many Requests"}' } },
-  throttledFor: { reaches: false, answer: refuse(429, "x", { "retry-after": "2" }) },
-  unavailable: { reaches: false, answer: refuse(503, "temporarily_unavailable", { "retry-after": "1" }) },
-  unavailableAfter: { answer: refuse(503, "temporarily_unavailable", { "retry-after": "1" }) },
-  liar: { reaches: false, answer: refuse(503, "invalid_grant") },
-  brokenServer: { reaches: false, answer: refuse(500, "server_error") },
-  gateway: { reaches: false, answer: { status: 502, headers: {}, body: '{"message":"Internal"}' } },
-  requestTimeout: { reaches: false, answer: { status: 408, headers: {}, body: "" } },
-  gatewayTimeout: { answer: { status: 504, headers: {}, body: "" } },
+  lostRequest: { reachesServer: false, breaksConnection: true },
+  lostResponse: { breaksConnection: true },
+  hangingResponse: { hangs: true },
+  slowResponse: { responseDelay: 15_000 },
+  lateRequest: { breaksConnection: true, requestDelay: 25_000 },
+  garbledResponse: { response: { status: 200, headers: {}, body: '{"access_to' }, keepsCookie: true },
+  captivePortal: {
+    reachesServer: false,
+    response: { status: 200, headers: {}, body: "<html>Welcome to the hotel</html>" },
+  },
+  forbiddenByProxy: { reachesServer: false, response: { status: 403, headers: {}, body: "<html>no</html>" } },
+  throttled: { reachesServer: false, response: { status: 429, headers: {}, body: '{"message":"Too Many Requests"}' } },
+  throttledFor: { reachesServer: false, response: errorResponse(429, "x", { "retry-after": "2" }) },
+  unavailable: {
+    reachesServer: false,
+    response: errorResponse(503, "temporarily_unavailable", { "retry-after": "1" }),
+  },
+  unavailableAfter: { response: errorResponse(503, "temporarily_unavailable", { "retry-after": "1" }) },
+  falseInvalidGrant: { reachesServer: false, response: errorResponse(503, "invalid_grant") },
+  brokenServer: { reachesServer: false, response: errorResponse(500, "server_error") },
+  gateway: { reachesServer: false, response: { status: 502, headers: {}, body: '{"message":"Internal"}' } },
+  requestTimeout: { reachesServer: false, response: { status: 408, headers: {}, body: "" } },
+  gatewayTimeout: { response: { status: 504, headers: {}, body: "" } },
 };
 
 /** Lets all promises go as far as they can. */
-async function settled() {
+async function flushPromises() {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -130,12 +136,12 @@ export class Browser {
   hasLocks = true;
   hasStorage = true;
   /** How many requests to Relatch were under way at once. */
-  mostAtOnce = 0;
+  maxConcurrentRequests = 0;
   /** How long a tab may see the storage as it was, in ms. */
   lag = 0;
   /** What the device's clock is ahead, and what its clock that nobody sets has missed asleep. */
   wallOffset = 0;
-  missed = 0;
+  missedTime = 0;
   #disk = { cookie: null, storage: new Map() };
   #holders = new Map();
   #waiters = new Map();
@@ -159,38 +165,38 @@ export class Browser {
 
   wake(duration) {
     // Whether a clock that nobody sets runs on asleep differs from system to system.
-    if (this.world.random.happens(0.5)) this.missed += duration;
-    for (const tab of this.tabs) tab.loseConnections();
+    if (this.world.random.chance(0.5)) this.missedTime += duration;
+    for (const tab of this.tabs) tab.dropConnections();
   }
 
   setCookie(cookie) {
     if (cookie === undefined) return;
     this.cookie = cookie;
     const { world } = this;
-    world.at(world.random.between(0, COOKIE_FLUSH), () => (this.#disk.cookie = this.cookie));
+    world.schedule(world.random.between(0, COOKIE_FLUSH), () => (this.#disk.cookie = this.cookie));
   }
 
-  setItem(name, text, by) {
+  setItem(name, text, source) {
     if (text === null) this.storage.delete(name);
     else this.storage.set(name, text);
-    by.view.set(name, text);
+    source.view.set(name, text);
     const { world } = this;
-    world.at(world.random.between(0, STORAGE_FLUSH), () => (this.#disk.storage = new Map(this.storage)));
+    world.schedule(world.random.between(0, STORAGE_FLUSH), () => (this.#disk.storage = new Map(this.storage)));
     for (const tab of this.tabs) {
-      if (tab === by) continue;
-      const show = () => tab.view.set(name, this.storage.get(name) ?? null);
-      if (this.lag === 0) show();
-      world.at(world.random.between(0, this.lag), () => {
-        show();
-        tab.notice(name);
+      if (tab === source) continue;
+      const updateView = () => tab.view.set(name, this.storage.get(name) ?? null);
+      if (this.lag === 0) updateView();
+      world.schedule(world.random.between(0, this.lag), () => {
+        updateView();
+        tab.dispatchStorageEvent(name);
       });
     }
   }
 
-  post(name, message, by) {
+  broadcast(name, message, source) {
     for (const tab of this.tabs) {
-      if (tab === by) continue;
-      this.world.at(this.world.random.between(0, 5), () => tab.receive(name, structuredClone(message)));
+      if (tab === source) continue;
+      this.world.schedule(this.world.random.between(0, 5), () => tab.receive(name, structuredClone(message)));
     }
   }
 
@@ -200,9 +206,9 @@ export class Browser {
       const queue = this.#waiters.get(name) ?? [];
       this.#waiters.set(name, [...queue, waiter]);
       signal.addEventListener("abort", () => {
-        const left = this.#waiters.get(name).filter((other) => other !== waiter);
-        if (left.length < this.#waiters.get(name).length) reject(new DOMException("aborted", "AbortError"));
-        this.#waiters.set(name, left);
+        const remaining = this.#waiters.get(name).filter((other) => other !== waiter);
+        if (remaining.length < this.#waiters.get(name).length) reject(new DOMException("aborted", "AbortError"));
+        this.#waiters.set(name, remaining);
       });
       this.#grant(name);
     });
@@ -242,10 +248,10 @@ export class Browser {
 
 export class Tab {
   view;
-  isDead = false;
+  isKilled = false;
   changes = [];
   /** What `/refresh` and the others are asked now, in this tab. */
-  underWay = new Set();
+  pendingRequests = new Set();
   #events = new EventTarget();
   #channels = new Map();
   #timers = new Set();
@@ -256,12 +262,12 @@ export class Tab {
     this.view = new Map(browser.storage);
     this.localStorage = {
       getItem: (name) => this.view.get(name) ?? null,
-      setItem: (name, text) => this.isDead || this.browser.setItem(name, text, this),
-      removeItem: (name) => this.isDead || this.browser.setItem(name, null, this),
+      setItem: (name, text) => this.isKilled || this.browser.setItem(name, text, this),
+      removeItem: (name) => this.isKilled || this.browser.setItem(name, null, this),
     };
     this.client = createClient({
-      baseUrl: API,
-      origins: [OWN],
+      baseUrl: AUTH_URL,
+      origins: [API_URL],
       ...options,
       environment: { ...this.#environment(), ...options.environment },
     });
@@ -276,25 +282,27 @@ export class Tab {
       locks: browser.hasLocks
         ? {
             request: (name, { signal }, work) =>
-              this.isDead ? never() : browser.requestLock(this, name, signal, () => (this.isDead ? never() : work())),
+              this.isKilled
+                ? never()
+                : browser.requestLock(this, name, signal, () => (this.isKilled ? never() : work())),
           }
         : undefined,
       events: this.#events,
       openChannel: (name) => {
         const channel = {
           onmessage: null,
-          postMessage: (message) => this.isDead || browser.post(name, message, this),
+          postMessage: (message) => this.isKilled || browser.broadcast(name, message, this),
           close: () => this.#channels.delete(name),
         };
         this.#channels.set(name, channel);
         return channel;
       },
-      now: () => world.now - browser.missed,
+      now: () => world.now - browser.missedTime,
       wall: () => world.now + browser.wallOffset,
       setTimeout: (work, delay) => {
-        const timer = world.at(delay, () => {
+        const timer = world.schedule(delay, () => {
           this.#timers.delete(timer);
-          if (!this.isDead) work();
+          if (!this.isKilled) work();
         });
         this.#timers.add(timer);
         return timer;
@@ -308,73 +316,74 @@ export class Tab {
   }
 
   kill() {
-    this.isDead = true;
+    this.isKilled = true;
     for (const timer of this.#timers) this.world.cancel(timer);
-    for (const request of this.underWay) request.isCut = true;
+    for (const request of this.pendingRequests) request.isDisconnected = true;
     this.browser.tabs.delete(this);
     this.browser.releaseLocks(this);
   }
 
-  loseConnections() {
-    for (const request of [...this.underWay]) {
-      request.isCut = true;
-      this.world.at(this.world.random.between(0, 50), () => request.reject(new TypeError("network changed")));
+  dropConnections() {
+    for (const request of [...this.pendingRequests]) {
+      request.isDisconnected = true;
+      this.world.schedule(this.world.random.between(0, 50), () => request.reject(new TypeError("network changed")));
     }
   }
 
-  notice(name) {
-    if (this.isDead) return;
+  dispatchStorageEvent(name) {
+    if (this.isKilled) return;
     this.#events.dispatchEvent(Object.assign(new Event("storage"), { key: name, storageArea: this.localStorage }));
   }
 
   receive(name, data) {
-    if (!this.isDead) this.#channels.get(name)?.onmessage?.({ data });
+    if (!this.isKilled) this.#channels.get(name)?.onmessage?.({ data });
   }
 
   async #fetch(input, init = {}) {
     const isRequest = typeof input === "object";
     const url = new URL(isRequest ? input.url : input);
     const signal = isRequest ? input.signal : init.signal;
-    const asked = {
+    const request = {
       path: url.pathname,
       method: isRequest ? input.method : init.method,
       headers: new Headers(isRequest ? input.headers : init.headers),
       body: isRequest ? await input.text() : init.body,
     };
-    if (this.isDead) return never();
+    if (this.isKilled) return never();
     signal?.throwIfAborted();
     const { world, browser } = this;
-    const fault = FAULTS[url.origin === API ? world.fault() : "none"] ?? {};
+    const fault = FAULTS[url.origin === AUTH_URL ? world.nextFault() : "none"] ?? {};
     // Credentials go with the request only where they are asked for.
     const hasCookie = init.credentials === "include";
     const cookie = hasCookie ? browser.cookie : undefined;
     return new Promise((resolve, reject) => {
-      const request = { ...asked, isCut: false };
-      const leave = () => this.underWay.delete(request);
-      request.reject = (error) => (leave(), reject(error));
-      this.underWay.add(request);
-      const all = [...browser.tabs].flatMap((tab) => [...tab.underWay]);
-      browser.mostAtOnce = Math.max(browser.mostAtOnce, all.filter(({ path }) => path !== "/data").length);
+      const exchange = { ...request, isDisconnected: false };
+      const finish = () => this.pendingRequests.delete(exchange);
+      exchange.reject = (error) => (finish(), reject(error));
+      this.pendingRequests.add(exchange);
+      const exchanges = [...browser.tabs].flatMap((tab) => [...tab.pendingRequests]);
+      const authRequests = exchanges.filter(({ path }) => path !== "/data");
+      browser.maxConcurrentRequests = Math.max(browser.maxConcurrentRequests, authRequests.length);
       signal?.addEventListener("abort", () => {
-        request.isCut = true;
-        request.reject(signal.reason);
+        exchange.isDisconnected = true;
+        exchange.reject(signal.reason);
       });
       const latency = () => world.random.between(1, world.latency);
-      world.at(latency() + (fault.lateness ?? 0), () => {
+      world.schedule(latency() + (fault.requestDelay ?? 0), () => {
         // What was cut off on the way may have arrived all the same.
-        if (request.isCut && world.random.happens(0.5)) return;
-        const own = fault.reaches === false ? null : world.server.handle({ ...asked, cookie });
-        const answer = fault.answer ?? own;
-        world.at(latency() + (fault.slowness ?? 0), () => {
-          if (fault.hangs || (request.isCut && (this.isDead === false || world.random.happens(0.5)))) return;
-          if (fault.breaks) return request.reject(new TypeError("fetch failed"));
-          const isOwn = answer === own || (fault.keepsCookie && world.random.happens(0.5));
+        if (exchange.isDisconnected && world.random.chance(0.5)) return;
+        const serverResponse = fault.reachesServer === false ? null : world.server.handle({ ...request, cookie });
+        const response = fault.response ?? serverResponse;
+        world.schedule(latency() + (fault.responseDelay ?? 0), () => {
+          if (fault.hangs || (exchange.isDisconnected && (this.isKilled === false || world.random.chance(0.5)))) return;
+          if (fault.breaksConnection) return exchange.reject(new TypeError("fetch failed"));
+          const isFromServer = response === serverResponse || (fault.keepsCookie && world.random.chance(0.5));
           // The browser takes the cookie before the page hears of the answer, if it is there to hear.
-          if (hasCookie && isOwn) browser.setCookie(own.cookie);
-          world.at(world.random.between(0, 5), () => {
-            if (this.isDead || request.isCut) return;
-            leave();
-            const { status, headers, body } = answer;
+          if (hasCookie && isFromServer) browser.setCookie(serverResponse.cookie);
+          world.schedule(world.random.between(0, 5), () => {
+            if (this.isKilled || exchange.isDisconnected) return;
+            finish();
+            const { status, headers, body } = response;
             resolve(new Response(status === 204 ? null : body, { status, headers }));
           });
         });
