@@ -19,7 +19,7 @@ export class Device {
     return decode(this.refreshToken)?.claims.gen ?? null;
   }
 
-  take(refreshToken, origin) {
+  setToken(refreshToken, origin) {
     this.refreshToken = refreshToken;
     this.accessToken = null;
     this.origin = origin;
@@ -27,30 +27,30 @@ export class Device {
 
   /** Opens a session of its own; answers the status and the body of the answer. */
   async signIn(email, password) {
-    const answer = await this.#post("/signin", { email, password });
-    if (answer.status === 200) {
-      this.take(answer.body.refresh_token, "signed in");
-      this.accessToken = answer.body.access_token;
+    const response = await this.#post("/signin", { email, password });
+    if (response.status === 200) {
+      this.setToken(response.body.refresh_token, "signed in");
+      this.accessToken = response.body.access_token;
     }
-    return answer;
+    return response;
   }
 
   /** Trades its refresh token. A token that is refused it has no more use for. */
   async refresh() {
-    const answer = await this.#post("/refresh", { refresh_token: this.refreshToken });
-    if (answer.status === 200) {
-      this.refreshToken = answer.body.refresh_token;
-      this.accessToken = answer.body.access_token;
-    } else if (answer.body?.error === "invalid_grant") {
+    const response = await this.#post("/refresh", { refresh_token: this.refreshToken });
+    if (response.status === 200) {
+      this.refreshToken = response.body.refresh_token;
+      this.accessToken = response.body.access_token;
+    } else if (response.body?.error === "invalid_grant") {
       this.refreshToken = null;
     }
-    return answer;
+    return response;
   }
 
   /** Calls a guarded route with the access token that it has, good or not. */
   async call(path) {
     const headers = { authorization: `Bearer ${this.accessToken}` };
-    return answerOf(await this.#fetch(location.origin + path, { headers, credentials: "omit", cache: "no-store" }));
+    return readResponse(await this.#fetch(location.origin + path, { headers, credentials: "omit", cache: "no-store" }));
   }
 
   async #post(path, form) {
@@ -60,12 +60,12 @@ export class Device {
       body: JSON.stringify(form),
       credentials: "omit",
     });
-    return answerOf(response);
+    return readResponse(response);
   }
 }
 
 /** The status of an answer, and its body if it is JSON. */
-export async function answerOf(response) {
+export async function readResponse(response) {
   const text = await response.text();
   try {
     return { status: response.status, text, body: JSON.parse(text) };

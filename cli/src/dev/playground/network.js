@@ -9,7 +9,7 @@ export function createNetwork(who, report) {
     /** How many of all exchanges are lost, from 0 to 1: the request or the answer, one as often as the other. */
     loss: 0,
     /** The access token that is damaged the next time it is sent, if any. */
-    toDamage: null,
+    tokenToDamage: null,
     fetch: exchange,
   };
   return network;
@@ -19,8 +19,8 @@ export function createNetwork(who, report) {
     const told = { who, method: request.method, path: new URL(request.url).pathname };
     const tell = (kind, outcome, note) => report({ ...told, kind, outcome, note });
     let note;
-    if (network.toDamage !== null && request.headers.get("authorization") === `Bearer ${network.toDamage}`) {
-      network.toDamage = null;
+    if (network.tokenToDamage !== null && request.headers.get("authorization") === `Bearer ${network.tokenToDamage}`) {
+      network.tokenToDamage = null;
       request = damaged(request);
       note = "with a damaged access token";
     }

@@ -3,8 +3,8 @@
 import { createClient } from "/relatch.js";
 
 /**
- * Opens the session of a mode, `body` or `cookie`. `held` answers null when nobody is signed in, else
- * `{ accessToken, refreshToken, record }`, of which in cookie mode the refresh token is not to be had.
+ * Opens the session of a mode, `body` or `cookie`. `readTokens` returns null when nobody is signed in,
+ * else `{ accessToken, refreshToken, record }`, of which in cookie mode the refresh token is not to be had.
  */
 export function openSession(mode, fetch) {
   // A name for each mode: the records of the two are of different forms.
@@ -20,7 +20,7 @@ export function openSession(mode, fetch) {
   });
   let accessToken = null;
 
-  async function held() {
+  async function readTokens() {
     if (!(await client.isSignedIn())) {
       accessToken = null;
       return null;
@@ -38,7 +38,7 @@ export function openSession(mode, fetch) {
     return { accessToken, refreshToken: null, record };
   }
 
-  return { mode, client, held };
+  return { mode, client, readTokens };
 }
 
 /** What was stored under a name; null if nothing, or if the browser forbids it. */

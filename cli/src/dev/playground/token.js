@@ -17,7 +17,7 @@ export function decode(token) {
 }
 
 /** A bound on the retry window, in seconds, from the life of an access token: a fifth of what it may be at most. */
-export function longestWindow(claims) {
+export function maxRetryWindow(claims) {
   // Lives are shortened at random, by up to a fifth.
   return Math.min(60, Math.floor((claims.exp - claims.iat) / 0.8 / 5));
 }

@@ -27,7 +27,7 @@ const MEANINGS = {
 const TIMES = ["iat", "exp", "auth_time"];
 
 /** An element with text and children. */
-export function make(tag, { className, text, ...properties } = {}, ...children) {
+export function createElement(tag, { className, text, ...properties } = {}, ...children) {
   const element = document.createElement(tag);
   Object.assign(element, properties);
   if (className !== undefined) element.className = className;
@@ -37,20 +37,20 @@ export function make(tag, { className, text, ...properties } = {}, ...children) 
 }
 
 /** Says what happened, to everybody. */
-export function say(text, kind = "") {
+export function showStatus(text, kind = "") {
   $("status").className = kind;
   $("status").textContent = text;
 }
 
 /** Adds what happened to the list, the newest first. */
 export function log({ who, method, path, kind, outcome, note }) {
-  const item = make("li", { className: who === "this tab" ? kind : `${kind} there` });
+  const item = createElement("li", { className: who === "this tab" ? kind : `${kind} there` });
   const now = new Date();
-  item.append(make("time", { text: clock(now), dateTime: now.toISOString() }), " ");
-  item.append(make("span", { className: "who", text: who }), " ");
-  if (method !== undefined) item.append(make("code", { text: `${method} ${path}` }), " ");
-  item.append(make("b", { text: outcome }));
-  if (note) item.append(make("span", { className: "note", text: note }));
+  item.append(createElement("time", { text: formatTime(now), dateTime: now.toISOString() }), " ");
+  item.append(createElement("span", { className: "who", text: who }), " ");
+  if (method !== undefined) item.append(createElement("code", { text: `${method} ${path}` }), " ");
+  item.append(createElement("b", { text: outcome }));
+  if (note) item.append(createElement("span", { className: "note", text: note }));
   $("log").prepend(item);
   while ($("log").childElementCount > LONGEST_LOG) $("log").lastElementChild.remove();
 }
@@ -74,18 +74,18 @@ function row(name, value, meaning = MEANINGS[name]) {
   const isTime = TIMES.includes(name) && typeof value === "number";
   const text = typeof value === "string" ? value : JSON.stringify(value);
   const told = isTime ? `${meaning} ${new Date(value * 1000).toLocaleString("en-GB")}` : meaning;
-  const cell = make("td", {}, make("code", { text }));
-  if (told) cell.append(make("small", { text: told }));
-  return make("tr", {}, make("th", { scope: "row", text: name }), cell);
+  const cell = createElement("td", {}, createElement("code", { text }));
+  if (told) cell.append(createElement("small", { text: told }));
+  return createElement("tr", {}, createElement("th", { scope: "row", text: name }), cell);
 }
 
 /** The time of day. */
-export function clock(date) {
+export function formatTime(date) {
   return date.toLocaleTimeString("en-GB");
 }
 
 /** A number of seconds, for people. */
-export function duration(seconds) {
+export function formatDuration(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
   if (whole >= 2 * 86_400) return `${Math.round(whole / 86_400)} days`;
   const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
