@@ -16,17 +16,17 @@ export function createNetwork(who, report) {
 
   async function exchange(input, init) {
     let request = new Request(input, init);
-    const told = { who, method: request.method, path: new URL(request.url).pathname };
-    const tell = (kind, outcome, note) => report({ ...told, kind, outcome, note });
+    const fields = { who, method: request.method, path: new URL(request.url).pathname };
+    const reportExchange = (kind, outcome, note) => report({ ...fields, kind, outcome, note });
     let note;
     if (network.tokenToDamage !== null && request.headers.get("authorization") === `Bearer ${network.tokenToDamage}`) {
       network.tokenToDamage = null;
-      request = damaged(request);
+      request = damageToken(request);
       note = "with a damaged access token";
     }
     const isLost = Math.random() < network.loss;
     if (isLost && Math.random() < 0.5) {
-      tell("lost", "request lost", "the server has not seen it");
+      reportExchange("lost", "request lost", "the server has not seen it");
       throw new TypeError("the request is lost");
     }
     const key = request.headers.get("idempotency-key");
@@ -34,31 +34,31 @@ export function createNetwork(who, report) {
     try {
       response = await fetch(request);
     } catch (error) {
-      tell("lost", "no answer", error.name === "AbortError" ? "it was given up" : undefined);
+      reportExchange("lost", "no answer", error.name === "AbortError" ? "it was given up" : undefined);
       throw error;
     }
     if (isLost) {
       response.body?.cancel().catch(() => {});
-      tell("lost", "answer lost", "the server has done it");
+      reportExchange("lost", "answer lost", "the server has done it");
       throw new TypeError("the answer is lost");
     }
-    const notes = [note, await meaning(response.clone()), key && `key ${key.slice(0, 6)}…`];
-    tell(response.ok ? "good" : "bad", String(response.status), notes.filter(Boolean).join(", "));
+    const notes = [note, await describeResponse(response.clone()), key && `key ${key.slice(0, 6)}…`];
+    reportExchange(response.ok ? "good" : "bad", String(response.status), notes.filter(Boolean).join(", "));
     return response;
   }
 }
 
 /** The same request, with the first character of its token's signature changed. */
-function damaged(request) {
+function damageToken(request) {
   const headers = new Headers(request.headers);
   const start = headers.get("authorization").lastIndexOf(".") + 1;
-  const changed = (text) => text.slice(0, start) + (text[start] === "A" ? "B" : "A") + text.slice(start + 1);
-  headers.set("authorization", changed(headers.get("authorization")));
+  const flipFirstCharacter = (text) => text.slice(0, start) + (text[start] === "A" ? "B" : "A") + text.slice(start + 1);
+  headers.set("authorization", flipFirstCharacter(headers.get("authorization")));
   return new Request(request, { headers });
 }
 
 /** What an answer says, in a few words. */
-async function meaning(response) {
+async function describeResponse(response) {
   const body = await response.json().catch(() => null);
   if (typeof body?.error === "string") return body.error;
   if (typeof body?.message === "string") return body.message;

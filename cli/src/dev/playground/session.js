@@ -25,7 +25,7 @@ export function openSession(mode, fetch) {
       accessToken = null;
       return null;
     }
-    const record = stored(name);
+    const record = readStored(name);
     if (mode === "body" && record !== null) {
       return { accessToken: record.access?.token ?? null, refreshToken: record.refreshToken, record };
     }
@@ -42,7 +42,7 @@ export function openSession(mode, fetch) {
 }
 
 /** What was stored under a name; null if nothing, or if the browser forbids it. */
-function stored(name) {
+function readStored(name) {
   try {
     return JSON.parse(localStorage.getItem(name));
   } catch {
@@ -52,7 +52,7 @@ function stored(name) {
 
 /** The mode that this browser was last told to use; all tabs have the same one. */
 export function rememberedMode() {
-  return stored(MODE) === "cookie" ? "cookie" : "body";
+  return readStored(MODE) === "cookie" ? "cookie" : "body";
 }
 
 /** Remembers a mode. */

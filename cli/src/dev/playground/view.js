@@ -4,7 +4,7 @@ import { decode } from "./token.js";
 
 export const $ = (id) => document.getElementById(id);
 
-const LONGEST_LOG = 200;
+const MAX_LOG_ENTRIES = 200;
 
 const MEANINGS = {
   iss: "who issued it",
@@ -24,7 +24,7 @@ const MEANINGS = {
   revision: "counts what the client stored",
   isPresented: "whether the key is in use",
 };
-const TIMES = ["iat", "exp", "auth_time"];
+const TIME_FIELDS = ["iat", "exp", "auth_time"];
 
 /** An element with text and children. */
 export function createElement(tag, { className, text, ...properties } = {}, ...children) {
@@ -52,30 +52,30 @@ export function log({ who, method, path, kind, outcome, note }) {
   item.append(createElement("b", { text: outcome }));
   if (note) item.append(createElement("span", { className: "note", text: note }));
   $("log").prepend(item);
-  while ($("log").childElementCount > LONGEST_LOG) $("log").lastElementChild.remove();
+  while ($("log").childElementCount > MAX_LOG_ENTRIES) $("log").lastElementChild.remove();
 }
 
 /** Fills a table with the header and the claims of a token. */
 export function showToken(id, token) {
   const { header, claims } = decode(token) ?? { header: {}, claims: {} };
   const { typ = "", alg = "" } = header;
-  const rows = Object.entries(claims).map(([name, value]) => row(name, value));
-  const first = token ? [row("header", `${typ} ${alg}`, `signed with the key ${header.kid}`)] : [];
+  const rows = Object.entries(claims).map(([name, value]) => createRow(name, value));
+  const first = token ? [createRow("header", `${typ} ${alg}`, `signed with the key ${header.kid}`)] : [];
   $(id).replaceChildren(...first, ...rows);
 }
 
 /** Fills a table with the members of a record. */
 export function showRecord(id, record) {
-  const members = Object.entries(record ?? {}).filter(([name]) => name in MEANINGS);
-  $(id).replaceChildren(...members.map(([name, value]) => row(name, value)));
+  const fields = Object.entries(record ?? {}).filter(([name]) => name in MEANINGS);
+  $(id).replaceChildren(...fields.map(([name, value]) => createRow(name, value)));
 }
 
-function row(name, value, meaning = MEANINGS[name]) {
-  const isTime = TIMES.includes(name) && typeof value === "number";
+function createRow(name, value, meaning = MEANINGS[name]) {
+  const isTime = TIME_FIELDS.includes(name) && typeof value === "number";
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const told = isTime ? `${meaning} ${new Date(value * 1000).toLocaleString("en-GB")}` : meaning;
+  const note = isTime ? `${meaning} ${new Date(value * 1000).toLocaleString("en-GB")}` : meaning;
   const cell = createElement("td", {}, createElement("code", { text }));
-  if (told) cell.append(createElement("small", { text: told }));
+  if (note) cell.append(createElement("small", { text: note }));
   return createElement("tr", {}, createElement("th", { scope: "row", text: name }), cell);
 }
 
