@@ -3,40 +3,40 @@
 
 import assert from "node:assert/strict";
 
-import { inBothModes, refreshToken, scene, signIn, told } from "./support/scene.mjs";
-import { chaoticStack, email } from "./support/settings.mjs";
-import { generationOf, until } from "./support/stack.mjs";
+import { eventTypes, openBrowser, refreshToken, signIn, testBothModes } from "./support/browser.mjs";
+import { chaosStackUrl, email } from "./support/settings.mjs";
+import { generationOf, waitFor } from "./support/stack.mjs";
 
 /** How often a tab calls the guarded route, once every quarter of a second. */
-const calls = 48;
+const callCount = 48;
 
-inBothModes("five tabs at a stack that loses replies stay signed in", async (t, mode) => {
-  const { open } = await scene(t, mode, { url: chaoticStack });
+testBothModes("five tabs at a stack that loses replies stay signed in", async (t, mode) => {
+  const { open } = await openBrowser(t, mode, { url: chaosStackUrl });
   const tabs = await Promise.all(Array.from({ length: 5 }, () => open()));
-  await until(async () => (await signIn(tabs[0])) === null);
+  await waitFor(async () => (await signIn(tabs[0])) === null);
 
-  const seen = await Promise.all(
+  const resultsOfTabs = await Promise.all(
     tabs.map(async (tab, number) => {
-      const answers = [];
-      for (let call = 1; call <= calls; call += 1) {
+      const results = [];
+      for (let call = 1; call <= callCount; call += 1) {
         if (number > 0 && call % (10 * number) === 0) await tab.reload();
-        answers.push(await tab.evaluate(ask));
+        results.push(await tab.evaluate(callGuardedRoute));
       }
-      return answers;
+      return results;
     }),
   );
-  for (const answers of seen) {
-    const bad = answers.filter((answer) => answer !== "lost" && answer !== email && answer !== 429);
+  for (const results of resultsOfTabs) {
+    const bad = results.filter((result) => result !== "lost" && result !== email && result !== 429);
     assert.deepEqual(bad, []);
-    assert.ok(answers.filter((answer) => answer === email).length > calls / 2, answers.join());
+    assert.ok(results.filter((result) => result === email).length > callCount / 2, results.join());
   }
-  assert.ok(seen.flat().includes("lost"), "no reply was lost");
-  for (const tab of tabs) assert.ok(!(await told(tab)).includes("signed-out"));
+  assert.ok(resultsOfTabs.flat().includes("lost"), "no reply was lost");
+  for (const tab of tabs) assert.ok(!(await eventTypes(tab)).includes("signed-out"));
   assert.ok(generationOf(await refreshToken(tabs[0], mode)) >= 2);
 });
 
 /** In the page: one call of the guarded route, and what came of it. */
-async function ask() {
+async function callGuardedRoute() {
   await new Promise((resolve) => setTimeout(resolve, 250));
   const url = new URLSearchParams(location.search).get("baseUrl");
   try {

@@ -3,7 +3,7 @@
 // It is a proxy and not an interception in the browser: connections really end, the browser
 // itself decides what it sends once more, and a cookie of an answer that did not arrive is not kept.
 
-import { Agent, createServer, request as ask } from "node:http";
+import { Agent, createServer, request as sendRequest } from "node:http";
 
 import { generationOf } from "./stack.mjs";
 
@@ -13,25 +13,25 @@ export class Network {
   #agent = new Agent({ keepAlive: true });
   #state = "works";
   #hold = null;
-  #underWay = 0;
+  #pendingRefreshes = 0;
   /** Whether the header `Idempotency-Key` is lost: then the client is one without keys. */
   dropsKeys = false;
   /** `{ status, body }` that somebody on the way answers to a POST in the stack's place, or null. */
-  substitute = null;
+  substituteResponse = null;
   /** How long an answer takes, in ms. */
   delay = 0;
   /**
-   * All that the browser sent, in order, as `describe` and `outcome` say. `isAbandoned`: the connection
+   * All that the browser sent, in order, as `describeRequest` and `describeResponse` say. `isAbandoned`: the connection
    * ended before the answer was there, on whichever side.
    */
   exchanges = [];
 
   /** A network of its own before a stack. */
-  static async before(stack) {
+  static async start(stackUrl) {
     const network = new Network();
-    network.#stack = new URL(stack);
+    network.#stack = new URL(stackUrl);
     network.#server = createServer((request, response) => {
-      network.#carry(request, response).catch(() => request.socket.destroy());
+      network.#forward(request, response).catch(() => request.socket.destroy());
     });
     await new Promise((resolve) => network.#server.listen(0, "127.0.0.1", resolve));
     return network;
@@ -42,16 +42,16 @@ export class Network {
   }
 
   /** From now on requests arrive and are done, but no answer to a POST comes back. */
-  loseReplies() {
-    this.#state = "loses replies";
+  loseResponses() {
+    this.#state = "loses responses";
   }
 
   /** From now on nothing arrives. */
-  goDown() {
+  disconnect() {
     this.#state = "is down";
   }
 
-  comeBack() {
+  restore() {
     this.#state = "works";
   }
 
@@ -59,7 +59,7 @@ export class Network {
    * Withholds the answer to the next POST to this path. `arrived` ends when the stack has answered;
    * `lose()` ends the connection, and so does the browser when it gives up.
    */
-  hold(path) {
+  holdResponse(path) {
     const hold = { path };
     hold.arrived = new Promise((resolve) => (hold.arrive = resolve));
     hold.lost = new Promise((resolve) => (hold.lose = resolve));
@@ -78,9 +78,9 @@ export class Network {
   }
 
   /** The newest refresh token that the stack gave. */
-  get newest() {
-    const tokens = this.exchanges.map(({ answered }) => answered).filter(Boolean);
-    return tokens.reduce((best, token) => (generationOf(token) >= generationOf(best) ? token : best));
+  get newestToken() {
+    const tokens = this.exchanges.map(({ issued }) => issued).filter(Boolean);
+    return tokens.reduce((newest, token) => (generationOf(token) >= generationOf(newest) ? token : newest));
   }
 
   close() {
@@ -89,20 +89,20 @@ export class Network {
     this.#agent.destroy();
   }
 
-  async #carry(request, response) {
-    const body = await bytesOf(request);
-    const exchange = describe(request, body);
+  async #forward(request, response) {
+    const body = await readBytes(request);
+    const exchange = describeRequest(request, body);
     this.exchanges.push(exchange);
     response.once("close", () => (exchange.isAbandoned = !response.writableFinished));
     if (this.#state === "is down") return request.socket.destroy();
     const isRefresh = exchange.method === "POST" && exchange.path === "/refresh";
-    exchange.others = this.#underWay;
-    if (isRefresh) this.#underWay += 1;
+    exchange.concurrentRefreshes = this.#pendingRefreshes;
+    if (isRefresh) this.#pendingRefreshes += 1;
     try {
-      const answer = await this.#forward(request, body);
-      Object.assign(exchange, outcome(answer));
+      const stackResponse = await this.#sendToStack(request, body);
+      Object.assign(exchange, describeResponse(stackResponse));
       if (this.delay > 0) await new Promise((resolve) => setTimeout(resolve, this.delay));
-      let isLost = exchange.method === "POST" && this.#state === "loses replies";
+      let isLost = exchange.method === "POST" && this.#state === "loses responses";
       if (this.#hold?.path === exchange.path && exchange.method === "POST") {
         const hold = this.#hold;
         this.#hold = null;
@@ -111,29 +111,31 @@ export class Network {
         await hold.lost;
         isLost = true;
       }
-      exchange.end = isLost ? "lost" : "delivered";
+      exchange.outcome = isLost ? "lost" : "delivered";
       if (isLost) return request.socket.destroy();
-      response.writeHead(answer.status, answer.rawHeaders).end(answer.body);
+      response.writeHead(stackResponse.status, stackResponse.rawHeaders).end(stackResponse.body);
     } finally {
-      if (isRefresh) this.#underWay -= 1;
+      if (isRefresh) this.#pendingRefreshes -= 1;
     }
   }
 
-  #forward({ method, url, headers }, body) {
-    if (this.substitute !== null && method === "POST") {
+  #sendToStack({ method, url, headers }, body) {
+    if (this.substituteResponse !== null && method === "POST") {
       // So that the page may read it.
       const cors = { "access-control-allow-origin": headers.origin, "access-control-allow-credentials": "true" };
-      const text = Buffer.from(this.substitute.body);
-      return { status: this.substitute.status, headers: cors, rawHeaders: Object.entries(cors).flat(), body: text };
+      const substituteBody = Buffer.from(this.substituteResponse.body);
+      const { status } = this.substituteResponse;
+      return { status, headers: cors, rawHeaders: Object.entries(cors).flat(), body: substituteBody };
     }
-    const sent = { ...headers, host: this.#stack.host };
-    if (this.dropsKeys) delete sent["idempotency-key"];
+    const forwardedHeaders = { ...headers, host: this.#stack.host };
+    if (this.dropsKeys) delete forwardedHeaders["idempotency-key"];
     const { hostname, port } = this.#stack;
     return new Promise((resolve, reject) => {
-      const request = ask({ hostname, port, method, path: url, headers: sent, agent: this.#agent }, (answer) => {
-        bytesOf(answer).then(
+      const options = { hostname, port, method, path: url, headers: forwardedHeaders, agent: this.#agent };
+      const request = sendRequest(options, (response) => {
+        readBytes(response).then(
           (bytes) => {
-            const { statusCode: status, headers, rawHeaders } = answer;
+            const { statusCode: status, headers, rawHeaders } = response;
             resolve({ status, headers, rawHeaders, body: bytes });
           },
           reject,
@@ -145,35 +147,35 @@ export class Network {
 }
 
 /** What is worth knowing of a request. */
-function describe({ method, url, headers }, body) {
+function describeRequest({ method, url, headers }, body) {
   return {
     method,
     path: url,
     origin: headers.origin,
     cookie: headers.cookie,
     key: headers["idempotency-key"],
-    presented: objectOf(body).refresh_token ?? tokenIn(headers.cookie),
+    presented: parseObject(body).refresh_token ?? findToken(headers.cookie),
   };
 }
 
 /** And of its answer. */
-function outcome({ status, headers, body }) {
+function describeResponse({ status, headers, body }) {
   const cookies = (headers["set-cookie"] ?? []).join("\n");
-  const answer = objectOf(body);
+  const fields = parseObject(body);
   return {
     status,
-    error: answer.error,
-    members: Object.keys(answer),
+    error: fields.error,
+    fieldNames: Object.keys(fields),
     setsCookie: cookies !== "",
-    answered: answer.refresh_token ?? tokenIn(cookies),
+    issued: fields.refresh_token ?? findToken(cookies),
   };
 }
 
-function tokenIn(cookies = "") {
+function findToken(cookies = "") {
   return /relatch_refresh=([^;\s]+)/.exec(cookies)?.[1];
 }
 
-function objectOf(bytes) {
+function parseObject(bytes) {
   try {
     return Object(JSON.parse(bytes));
   } catch {
@@ -181,7 +183,7 @@ function objectOf(bytes) {
   }
 }
 
-async function bytesOf(stream) {
+async function readBytes(stream) {
   const chunks = [];
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);

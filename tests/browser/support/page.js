@@ -4,22 +4,22 @@ import { createClient } from "/relatch.js";
 
 const { baseUrl, mode, storage } = Object.fromEntries(new URLSearchParams(location.search));
 if (baseUrl) {
-  let passed = 0;
+  let elapsed = 0;
   const relatch = createClient({
     baseUrl,
     mode,
     storage,
     origins: [baseUrl],
     // For this client time may pass: its access token expires, the server's clock stands.
-    environment: { now: () => performance.now() + passed, wall: () => Date.now() + passed },
+    environment: { now: () => performance.now() + elapsed, wall: () => Date.now() + elapsed },
   });
   const events = [];
   relatch.onChange((event) => events.push(event));
   Object.assign(globalThis, {
     relatch,
     events,
-    pass: (seconds) => {
-      passed += seconds * 1000;
+    advanceClock: (seconds) => {
+      elapsed += seconds * 1000;
     },
   });
 }

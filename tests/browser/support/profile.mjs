@@ -11,16 +11,16 @@ import { setTimeout as pause } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
 import { executablePath } from "./settings.mjs";
-import { launch } from "./scene.mjs";
+import { launchOptions } from "./browser.mjs";
 
 export class Profile {
   #folder;
   #process;
-  #ended;
+  #exited;
   #browser;
 
   /** A new profile, gone after the test. */
-  static async make(t) {
+  static async create(t) {
     const profile = new Profile();
     profile.#folder = await mkdtemp(join(tmpdir(), "relatch-browser-"));
     t.after(async () => {
@@ -32,19 +32,19 @@ export class Profile {
 
   /** Starts the browser; gives its context. */
   async start() {
-    const own = ["--headless", "--remote-debugging-port=0", "--password-store=basic"];
-    const args = [...launch.args, ...own, `--user-data-dir=${this.#folder}`, "about:blank"];
+    const options = ["--headless", "--remote-debugging-port=0", "--password-store=basic"];
+    const args = [...launchOptions.args, ...options, `--user-data-dir=${this.#folder}`, "about:blank"];
     // A process group of its own: the browser is many processes.
     this.#process = spawn(executablePath, args, {
       detached: true,
       stdio: ["ignore", "ignore", "pipe"],
     });
-    this.#ended = once(this.#process, "exit");
+    this.#exited = once(this.#process, "exit");
     const address = await new Promise((resolve, reject) => {
       this.#process.once("exit", () => reject(new Error("the browser did not start")));
       createInterface({ input: this.#process.stderr }).on("line", (line) => {
-        const found = /^DevTools listening on (\S+)/.exec(line);
-        if (found) resolve(found[1]);
+        const match = /^DevTools listening on (\S+)/.exec(line);
+        if (match) resolve(match[1]);
       });
     });
     this.#browser = await chromium.connectOverCDP(address);
@@ -55,7 +55,7 @@ export class Profile {
   async quit() {
     const session = await this.#browser.newBrowserCDPSession();
     await session.send("Browser.close").catch(() => {});
-    await this.#ended;
+    await this.#exited;
     this.#process = undefined;
   }
 
@@ -63,7 +63,7 @@ export class Profile {
   async crash() {
     if (this.#process === undefined) return;
     this.#signal("SIGKILL");
-    await this.#ended;
+    await this.#exited;
     this.#process = undefined;
   }
 

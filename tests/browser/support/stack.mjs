@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { stack, window } from "./settings.mjs";
+import { retryWindow, stackUrl } from "./settings.mjs";
 
 /** Refreshes with a token that was copied, without a key. */
 export async function refresh(token) {
-  const response = await fetch(`${stack}/refresh`, {
+  const response = await fetch(`${stackUrl}/refresh`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ refresh_token: token }),
@@ -17,22 +17,22 @@ export async function refresh(token) {
 
 /** The generation of its session that a refresh token stands for. */
 export function generationOf(token) {
-  return claimsOf(token).gen;
+  return decodeClaims(token).gen;
 }
 
 /** The claims of a token. */
-export function claimsOf(token) {
+export function decodeClaims(token) {
   return JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 }
 
 /** Until the retry window of what happened so far is over. */
-export async function windowPasses() {
-  await sleep(window + 100);
+export async function waitForRetryWindow() {
+  await sleep(retryWindow + 100);
 }
 
 /** Until a condition holds. */
-export async function until(condition) {
-  for (let time = 0; time < 600; time += 1) {
+export async function waitFor(condition) {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     if (await condition()) return;
     await sleep(25);
   }

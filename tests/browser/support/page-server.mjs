@@ -3,11 +3,11 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 
-const here = (name) => new URL(name, import.meta.url);
+const fileUrl = (name) => new URL(name, import.meta.url);
 const files = {
-  "/": [here("page.html"), "text/html"],
-  "/page.js": [here("page.js"), "text/javascript"],
-  "/relatch.js": [here("../../../clients/js/relatch.js"), "text/javascript"],
+  "/": [fileUrl("page.html"), "text/html"],
+  "/page.js": [fileUrl("page.js"), "text/javascript"],
+  "/relatch.js": [fileUrl("../../../clients/js/relatch.js"), "text/javascript"],
 };
 
 /** Serves the page at an origin of this machine; with port 0 at one that is free. Gives the server and its origin. */

@@ -5,11 +5,11 @@ import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 
 import { Network } from "./network.mjs";
-import { servePages } from "./pages.mjs";
-import { email, executablePath, origin, password, stack } from "./settings.mjs";
+import { servePages } from "./page-server.mjs";
+import { email, executablePath, origin, password, stackUrl } from "./settings.mjs";
 
 /** How the browser is started: without what it does by itself. */
-export const launch = {
+export const launchOptions = {
   executablePath,
   args: [
     "--no-sandbox",
@@ -27,7 +27,7 @@ const servers = [];
 
 before(async () => {
   servers.push((await servePages(origin)).server);
-  browser = await chromium.launch(launch);
+  browser = await chromium.launch(launchOptions);
 });
 
 after(async () => {
@@ -39,27 +39,27 @@ after(async () => {
 });
 
 /** A test for each place of the refresh token: Web Storage, and the cookie. */
-export function inBothModes(name, work) {
+export function testBothModes(name, work) {
   for (const mode of ["body", "cookie"]) test(`${name} [${mode}]`, (t) => work(t, mode));
 }
 
 /** A browser profile of its own, with a network of its own. */
-export async function scene(t, mode, { storage = "local", url } = {}) {
-  const network = await Network.before(stack);
+export async function openBrowser(t, mode, { storage = "local", url } = {}) {
+  const network = await Network.start(stackUrl);
   const context = await browser.newContext();
   t.after(async () => {
     await context.close();
     network.close();
   });
-  const open = (more) => openTab(context, { baseUrl: url ?? network.url, mode, storage, ...more });
+  const open = (overrides) => openTab(context, { baseUrl: url ?? network.url, mode, storage, ...overrides });
   return { network, context, open };
 }
 
 /** Pages of another origin, until the tests of the file are over. */
-export async function strangersOrigin(host) {
-  const { server, origin: theirs } = await servePages(`http://${host}:0`);
+export async function serveUnlistedOrigin(host) {
+  const { server, origin: unlistedOrigin } = await servePages(`http://${host}:0`);
   servers.push(server);
-  return theirs;
+  return unlistedOrigin;
 }
 
 /** Opens the page in a tab. */
@@ -84,17 +84,17 @@ export function accessToken(page) {
 
 /** The same after the last access token has expired. */
 export async function nextAccessToken(page) {
-  await expire(page);
+  await expireToken(page);
   return accessToken(page);
 }
 
 /** Lets the access token of a page expire. */
-export function expire(page) {
-  return page.evaluate(() => pass(30));
+export function expireToken(page) {
+  return page.evaluate(() => advanceClock(30));
 }
 
 /** Whose the page's access token is, by a guarded route; else the status. */
-export function whoAmI(page) {
+export function fetchEmail(page) {
   return page.evaluate(async () => {
     const url = new URLSearchParams(location.search).get("baseUrl");
     const response = await relatch.fetch(`${url}/userinfo`);
@@ -103,12 +103,12 @@ export function whoAmI(page) {
 }
 
 /** What the client told the page: the types of its events. */
-export function told(page) {
+export function eventTypes(page) {
   return page.evaluate(() => events.map(({ type }) => type));
 }
 
 /** All that script can find in the page and its storages, as text. */
-export function inReach(page) {
+export function readPageData(page) {
   return page.evaluate(async () => {
     const cookies = "cookieStore" in globalThis ? await cookieStore.getAll() : [];
     const databases = await indexedDB.databases();
