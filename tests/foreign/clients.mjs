@@ -20,17 +20,17 @@ import { audience, clientId, isLocal, signIn, url } from "./settings.mjs";
 async function withOauth4webapi(algorithm) {
   const options = { algorithm, [oauth.allowInsecureRequests]: isLocal };
   const issuer = new URL(url);
-  const found = await oauth.discoveryRequest(issuer, options);
-  const server = await oauth.processDiscoveryResponse(issuer, found);
+  const discoveryResponse = await oauth.discoveryRequest(issuer, options);
+  const server = await oauth.processDiscoveryResponse(issuer, discoveryResponse);
   const client = { client_id: clientId };
   return {
     async refresh(token) {
-      const answer = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, options);
-      return oauth.processRefreshTokenResponse(server, client, answer);
+      const response = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), token, options);
+      return oauth.processRefreshTokenResponse(server, client, response);
     },
     async revoke(token) {
-      const answer = await oauth.revocationRequest(server, client, oauth.None(), token, options);
-      return oauth.processRevocationResponse(answer);
+      const response = await oauth.revocationRequest(server, client, oauth.None(), token, options);
+      return oauth.processRevocationResponse(response);
     },
     async verify(token) {
       const request = new Request(`${url}/`, { headers: { authorization: `Bearer ${token}` } });
@@ -63,15 +63,15 @@ async function check(name, work) {
   }
 }
 
-function expect(condition, message) {
+function assertTrue(condition, message) {
   if (!condition) throw new Error(message);
 }
 
-async function refusedAs(code, promise) {
+async function assertRefused(code, promise) {
   try {
     await promise;
   } catch (error) {
-    expect(error.error === code, `refused as ${error.error ?? error.message}, not as ${code}`);
+    assertTrue(error.error === code, `refused as ${error.error ?? error.message}, not as ${code}`);
     return;
   }
   throw new Error("it was accepted");
@@ -83,28 +83,28 @@ for (const [name, discover] of [
 ]) {
   for (const algorithm of ["oidc", "oauth2"]) {
     const client = await discover(algorithm);
-    const of = `${name} (${algorithm})`;
+    const label = `${name} (${algorithm})`;
     const first = await signIn();
     let next;
-    await check(`${of} refreshes`, async () => {
+    await check(`${label} refreshes`, async () => {
       next = await client.refresh(first.refresh_token);
-      expect(next.refresh_token !== first.refresh_token, "the same refresh token");
-      expect(next.token_type === "bearer" && next.expires_in > 0, "not a token response");
+      assertTrue(next.refresh_token !== first.refresh_token, "the same refresh token");
+      assertTrue(next.token_type === "bearer" && next.expires_in > 0, "not a token response");
     });
-    await check(`${of} repeats a refresh whose answer was lost`, async () => {
-      const again = await client.refresh(first.refresh_token);
-      expect(again.refresh_token === next.refresh_token, "another successor");
+    await check(`${label} repeats a refresh whose answer was lost`, async () => {
+      const repeated = await client.refresh(first.refresh_token);
+      assertTrue(repeated.refresh_token === next.refresh_token, "another successor");
     });
     if (client.verify) {
-      await check(`${of} takes the access token by RFC 9068`, async () => {
+      await check(`${label} takes the access token by RFC 9068`, async () => {
         const claims = await client.verify(next.access_token);
-        expect(claims.client_id === clientId && claims.iss === url, "other claims");
+        assertTrue(claims.client_id === clientId && claims.iss === url, "other claims");
       });
     }
-    await check(`${of} revokes`, () => client.revoke(next.refresh_token));
-    await check(`${of} revokes again`, () => client.revoke(next.refresh_token));
-    await check(`${of} hears that the session has ended`, () =>
-      refusedAs("invalid_grant", client.refresh(next.refresh_token)));
+    await check(`${label} revokes`, () => client.revoke(next.refresh_token));
+    await check(`${label} revokes again`, () => client.revoke(next.refresh_token));
+    await check(`${label} hears that the session has ended`, () =>
+      assertRefused("invalid_grant", client.refresh(next.refresh_token)));
   }
 }
 console.log(`${count.passed} passed, ${count.failed} failed`);

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 # Files of the folder that are no events.
-OTHERS = {"expected.json", "env.json"}
+NON_EVENTS = {"expected.json", "env.json"}
 # What the sample events have in the place of a token, and which token it is.
 PLACEHOLDERS = {"PASTE_A_REFRESH_TOKEN": "refresh_token", "PASTE_AN_ACCESS_TOKEN": "access_token"}
 
@@ -27,67 +27,68 @@ def invoke(url: str, event: str) -> Json:
     """What the function answers to an event, or the error it ends with."""
     request = Request(url, event.encode(), {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        with urlopen(request, timeout=60) as response:
+            return json.load(response)
     except HTTPError as error:
         # `cargo lambda watch` says by a status that the function failed.
         return json.load(error)
 
 
-def with_tokens(event: str, urls: dict[str, str]) -> str:
+def insert_tokens(event: str, urls: dict[str, str]) -> str:
     """The event with tokens of a session of its own."""
     if not any(placeholder in event for placeholder in PLACEHOLDERS):
         return event
     tokens = json.loads(invoke(urls["signin"], (EVENTS / "signin.json").read_text())["body"])
-    for placeholder, member in PLACEHOLDERS.items():
-        event = event.replace(placeholder, tokens[member])
+    for placeholder, field in PLACEHOLDERS.items():
+        event = event.replace(placeholder, tokens[field])
     return event
 
 
-def status_of(answer: Json) -> int | None:
+def gateway_status(response: Json) -> int | None:
     """The status that the client gets; of an authorizer's answer, what API Gateway makes of it."""
-    if answer.get("errorMessage") == "Unauthorized":
+    if response.get("errorMessage") == "Unauthorized":
         return 401
-    if "policyDocument" in answer:
-        effects = {statement["Effect"] for statement in answer["policyDocument"]["Statement"]}
+    if "policyDocument" in response:
+        effects = {statement["Effect"] for statement in response["policyDocument"]["Statement"]}
         return 200 if effects == {"Allow"} else 403
-    if "isAuthorized" in answer:
-        return 200 if answer["isAuthorized"] is True else 403
-    return answer.get("statusCode")
+    if "isAuthorized" in response:
+        return 200 if response["isAuthorized"] is True else 403
+    return response.get("statusCode")
 
 
-def cookie_of(answer: Json) -> str | None:
+def cookie_effect(response: Json) -> str | None:
     """What an answer does to the cookie with the refresh token."""
-    cookies = answer.get("cookies") or answer.get("multiValueHeaders", {}).get("set-cookie") or []
+    cookies = response.get("cookies") or response.get("multiValueHeaders", {}).get("set-cookie") or []
     return ("forgotten" if "; Max-Age=0;" in cookies[0] else "set") if cookies else None
 
 
-def wrong_answer(expected: Json, answer: Json) -> str:
+def check_response(expected: Json, response: Json) -> str:
     """What is not as expected; empty when nothing is."""
-    wanted = {"status": expected["status"], "error": expected.get("error"), "cookie": expected.get("cookie")}
-    body = json.loads(answer.get("body") or "{}")
-    found = {"status": status_of(answer), "error": body.get("error"), "cookie": cookie_of(answer)}
-    return "" if found == wanted else f"{found}, not {wanted}: {answer}"
+    expected_fields = {"status": expected["status"], "error": expected.get("error"), "cookie": expected.get("cookie")}
+    body = json.loads(response.get("body") or "{}")
+    actual_fields = {"status": gateway_status(response), "error": body.get("error"), "cookie": cookie_effect(response)}
+    return "" if actual_fields == expected_fields else f"{actual_fields}, not {expected_fields}: {response}"
 
 
-def wrong_error(answer: Json) -> str:
+def check_error(response: Json) -> str:
     """What is wrong with the error that an event of another service ends with."""
-    return "" if {"errorType", "errorMessage"} <= answer.keys() and status_of(answer) is None else f"{answer}"
+    is_error = {"errorType", "errorMessage"} <= response.keys() and gateway_status(response) is None
+    return "" if is_error else f"{response}"
 
 
 def main(urls: dict[str, str]) -> int:
     """The exit status."""
     expected = json.loads((EVENTS / "expected.json").read_text())
-    names = {path.name for path in EVENTS.glob("*.json")} - OTHERS
+    names = {path.name for path in EVENTS.glob("*.json")} - NON_EVENTS
     results = {name: "in one of events/ and expected.json only" for name in names ^ set(expected)}
     for name in sorted(names & set(expected)):
-        event = with_tokens((EVENTS / name).read_text(), urls)
-        results[name] = wrong_answer(expected[name], invoke(urls[expected[name]["function"]], event))
+        event = insert_tokens((EVENTS / name).read_text(), urls)
+        results[name] = check_response(expected[name], invoke(urls[expected[name]["function"]], event))
     for function, url in urls.items():
-        results[f"{function}, an event of another service"] = wrong_error(invoke(url, '{"Records": []}'))
-    for name, wrong in results.items():
-        print(f"FAILED {name}: {wrong}" if wrong else f"ok     {name}")
-    failed = sum(1 for wrong in results.values() if wrong)
+        results[f"{function}, an event of another service"] = check_error(invoke(url, '{"Records": []}'))
+    for name, failure in results.items():
+        print(f"FAILED {name}: {failure}" if failure else f"ok     {name}")
+    failed = sum(1 for failure in results.values() if failure)
     print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 
 
-class OneAtATime:
+class SerializedApp:
     """Lets moto answer one request at a time.
 
     moto serves each connection in a thread, but looks at an item's condition and then
@@ -38,13 +38,13 @@ class OneAtATime:
             return self.app(environ, start_response)
 
 
-def make_table(aws: boto3.Session, url: str, name: str, properties: Json) -> None:
+def create_table(aws: boto3.Session, url: str, name: str, properties: Json) -> None:
     """Makes a table."""
     database = aws.client("dynamodb", endpoint_url=url)
     shared = {key: properties[key] for key in ("AttributeDefinitions", "KeySchema", "BillingMode")}
-    if choice := properties.get("StreamSpecification"):
+    if specification := properties.get("StreamSpecification"):
         # As in a stack with a SecurityEventBus.
-        _, stream, _ = choice["Fn::If"]
+        _, stream, _ = specification["Fn::If"]
         shared["StreamSpecification"] = {"StreamEnabled": True, **stream}
     database.create_table(TableName=name, **shared)
     if time_to_live := properties.get("TimeToLiveSpecification"):
@@ -52,45 +52,45 @@ def make_table(aws: boto3.Session, url: str, name: str, properties: Json) -> Non
     print(f"table {name}")
 
 
-def make_secret(aws: boto3.Session, url: str, name: str, properties: Json) -> None:
+def create_secret(aws: boto3.Session, url: str, name: str, properties: Json) -> None:
     """Makes a secret, as the template does: without a key."""
     value = properties["SecretString"]
     secret = aws.client("secretsmanager", endpoint_url=url).create_secret(Name=name, SecretString=value)
     print(f"secret {name} {secret['ARN']}")
 
 
-def session() -> boto3.Session:
+def create_session() -> boto3.Session:
     """Credentials, which moto does not look at."""
     return boto3.Session("local", "local", region_name="us-east-1")
 
 
-def make_resources(url: str) -> None:
+def create_resources(url: str) -> None:
     """Makes what the template declares and moto has."""
-    aws = session()
+    aws = create_session()
     for name, resource in yaml_parse(TEMPLATE.read_text())["Resources"].items():
         match resource["Type"]:
             case "AWS::DynamoDB::Table":
-                make_table(aws, url, name, resource["Properties"])
+                create_table(aws, url, name, resource["Properties"])
             case "AWS::SecretsManager::Secret":
-                make_secret(aws, url, name, resource["Properties"])
+                create_secret(aws, url, name, resource["Properties"])
 
 
-def start() -> tuple[str, Thread]:
+def start_moto() -> tuple[str, Thread]:
     """The URL of a moto with all of it, on a free port, and the thread that serves."""
-    app = OneAtATime(DomainDispatcherApplication(create_backend_app))
+    app = SerializedApp(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
-    serving = Thread(target=server.serve_forever, daemon=True)
-    serving.start()
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     url = f"http://127.0.0.1:{server.server_port}"
-    make_resources(url)
-    return url, serving
+    create_resources(url)
+    return url, thread
 
 
 def main() -> None:
     """Serves until the process is ended."""
-    url, serving = start()
+    url, thread = start_moto()
     print(f"ready at {url}", flush=True)
-    serving.join()
+    thread.join()
 
 
 if __name__ == "__main__":

@@ -12,20 +12,20 @@ import * as jose from "jose";
 
 import { audience, signIn, url } from "./settings.mjs";
 
-const file = process.argv[3];
+const signalFile = process.argv[3];
 
 // One for the whole time, as a server has it. It asks for newer keys when it meets an unknown
 // one, but by itself not before half a minute has passed.
 const keySet = jose.createRemoteJWKSet(new URL(`${url}/.well-known/jwks.json`), { cooldownDuration: 0 });
 const verify = (token) => jose.jwtVerify(token, keySet, { issuer: url, audience, typ: "at+jwt" });
-const kid = (token) => jose.decodeProtectedHeader(token).kid;
+const keyIdOf = (token) => jose.decodeProtectedHeader(token).kid;
 
 const { access_token: first } = await signIn();
 await verify(first);
 console.log("first");
-while (!existsSync(file)) await sleep(50);
+while (!existsSync(signalFile)) await sleep(50);
 const { access_token: second } = await signIn();
-if (kid(first) === kid(second)) throw new Error("the same key signs");
+if (keyIdOf(first) === keyIdOf(second)) throw new Error("the same key signs");
 await verify(second);
 await verify(first);
-console.log(`jose took tokens of ${kid(first)} and of ${kid(second)}`);
+console.log(`jose took tokens of ${keyIdOf(first)} and of ${keyIdOf(second)}`);

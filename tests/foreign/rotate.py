@@ -17,29 +17,30 @@ import boto3
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
-def step(invoke: str, event: dict[str, str]) -> None:
+def run_step(invoke: str, event: dict[str, str]) -> None:
     """Does one step of a rotation."""
     request = Request(invoke, json.dumps(event).encode(), {"content-type": "application/json"})
-    with urlopen(request, timeout=30) as answer:
-        text = answer.read().decode()
+    with urlopen(request, timeout=30) as response:
+        text = response.read().decode()
     if text != "null":
         sys.exit(f"{event['Step']} of {event['SecretId']}: {text}")
 
 
 def main() -> None:
     """Rotates what the command line names."""
-    invoke, service, *secrets = sys.argv[1:]
-    manager = boto3.Session("local", "local", region_name="us-east-1").client("secretsmanager", endpoint_url=service)
+    invoke, secrets_manager_url, *secrets = sys.argv[1:]
+    session = boto3.Session("local", "local", region_name="us-east-1")
+    client = session.client("secretsmanager", endpoint_url=secrets_manager_url)
     for secret in secrets:
         for _ in range(2):
             version = str(uuid4())
             for name in STEPS:
                 event = {"Step": name, "SecretId": secret, "ClientRequestToken": version}
-                step(invoke, event)
+                run_step(invoke, event)
                 # Each step may come again.
-                step(invoke, event)
+                run_step(invoke, event)
             # By its stage: moto has another idea of the default.
-            current = manager.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
+            current = client.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
             if current["VersionId"] != version:
                 sys.exit(f"{secret}: {current['VersionId']} is current, not {version}")
             keys = json.loads(current["SecretString"])["keys"]

@@ -23,7 +23,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 from moto.events.models import EventPattern, EventPatternParser
-from moto_stack import TEMPLATE, session, start
+from moto_stack import TEMPLATE, create_session, start_moto
 from samtranslator.yaml_helper import yaml_parse
 
 Json = dict[str, Any]
@@ -36,22 +36,22 @@ HOSTILE = 'a "phone", "sub": "eve", \\ <$.dynamodb.NewImage.pk.S>'
 # ---------------------------------------------------------------- the pipes
 
 
-def records(aws: boto3.Session, url: str, table: str) -> Iterator[Json]:
+def read_records(aws: boto3.Session, url: str, table: str) -> Iterator[Json]:
     """What a table's stream holds, as a pipe gets it."""
     streams = aws.client("dynamodbstreams", endpoint_url=url)
     arn = streams.list_streams(TableName=table)["Streams"][0]["StreamArn"]
     for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
         shard_id = shard["ShardId"]
-        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON")
-        place = iterator["ShardIterator"]
-        while page := streams.get_records(ShardIterator=place)["Records"]:
+        response = streams.get_shard_iterator(StreamArn=arn, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON")
+        iterator = response["ShardIterator"]
+        while page := streams.get_records(ShardIterator=iterator)["Records"]:
             for record in page:
                 images = record["dynamodb"]
                 # DynamoDB writes no record of a write that changes nothing; moto does.
                 if images.get("OldImage") != images.get("NewImage"):
-                    made: datetime = images["ApproximateCreationDateTime"]
-                    yield {**record, "dynamodb": {**images, "ApproximateCreationDateTime": int(made.timestamp())}}
-            place = streams.get_shard_iterator(
+                    created_at: datetime = images["ApproximateCreationDateTime"]
+                    yield {**record, "dynamodb": {**images, "ApproximateCreationDateTime": int(created_at.timestamp())}}
+            iterator = streams.get_shard_iterator(
                 StreamArn=arn,
                 ShardId=shard_id,
                 ShardIteratorType="AFTER_SEQUENCE_NUMBER",
@@ -72,10 +72,10 @@ def render(template: str, record: Json) -> str:
     and one that is not there leaves nothing."""
 
     def value(match: re.Match[str]) -> str:
-        found: Any = record
+        node: Any = record
         for key in match[1].split("."):
-            found = found.get(key, {})
-        return "" if found == {} else str(found)
+            node = node.get(key, {})
+        return "" if node == {} else str(node)
 
     # Again, in case that a value is itself taken for a template.
     for _ in range(2):
@@ -83,35 +83,35 @@ def render(template: str, record: Json) -> str:
     return template
 
 
-def events(aws: boto3.Session, url: str) -> Iterator[tuple[str, str]]:
+def render_events(aws: boto3.Session, url: str) -> Iterator[tuple[str, str]]:
     """The type and the detail of each event that the template's pipes make."""
     for resource in yaml_parse(TEMPLATE.read_text())["Resources"].values():
         if resource["Type"] == "AWS::Pipes::Pipe":
             pipe = resource["Properties"]
-            told = pipe["TargetParameters"]
+            target = pipe["TargetParameters"]
             table = pipe["Source"]["Fn::GetAtt"][0]
-            for record in records(aws, url, table):
+            for record in read_records(aws, url, table):
                 if matches(pipe, record):
-                    yield told["EventBridgeEventBusParameters"]["DetailType"], render(told["InputTemplate"], record)
+                    yield target["EventBridgeEventBusParameters"]["DetailType"], render(target["InputTemplate"], record)
 
 
-def timed(detail: str) -> Json:
+def parse_detail(detail: str) -> Json:
     """An event's detail without its time, which must be one."""
     try:
-        members: Json = json.loads(detail)
+        fields: Json = json.loads(detail)
     except ValueError:
         sys.exit(f"an event that is no JSON, which EventBridge would refuse: {detail}")
-    if not re.fullmatch(r"\d{10}", members.pop("time")):
+    if not re.fullmatch(r"\d{10}", fields.pop("time")):
         sys.exit(f"an event without its time: {detail}")
-    return members
+    return fields
 
 
-def secrets(aws: boto3.Session, url: str) -> set[str]:
+def read_secrets(aws: boto3.Session, url: str) -> set[str]:
     """Every value of the streams that no event may hold."""
     return {
         value["S"]
         for table in ("UsersTable", "SessionsTable")
-        for record in records(aws, url, table)
+        for record in read_records(aws, url, table)
         for name, value in record["dynamodb"].get("NewImage", {}).items()
         if name in SECRETS
     }
@@ -124,7 +124,7 @@ ADA: User = {"sub": "ada", "email": "ada@example.com"}
 BOB: User = {"sub": "bob", "email": "bob@example.com"}
 
 
-class Writes:
+class TableWriter:
     """The writes of the functions and of the command line."""
 
     def __init__(self, aws: boto3.Session, url: str) -> None:
@@ -134,9 +134,9 @@ class Writes:
         """Both items of a user."""
         key = {"pk": {"S": f"EMAIL#{user['email']}"}}
         version = {"credential_version": {"N": "1"}}
-        hashed = {"password_hash": {"S": f"$2b$12$hash of {user['sub']}"}, "sub": {"S": user["sub"]}}
+        credential = {"password_hash": {"S": f"$2b$12$hash of {user['sub']}"}, "sub": {"S": user["sub"]}}
         state = {"status": {"S": "active"}, "epoch": {"N": "1"}, "email": {"S": user["email"]}}
-        items = [{**key, **version, **hashed}, {"pk": {"S": f"USER#{user['sub']}"}, **version, **state}]
+        items = [{**key, **version, **credential}, {"pk": {"S": f"USER#{user['sub']}"}, **version, **state}]
         puts = [{"Put": {"TableName": "UsersTable", "Item": item}} for item in items]
         self.database.transact_write_items(TransactItems=puts)
 
@@ -155,13 +155,13 @@ class Writes:
     def set_password(self, user: User, version: int) -> None:
         """Another hash, and the mark in the user's state."""
         number = {"N": str(version)}
-        hashed = {"S": f"$2b$12$hash {version} of {user['sub']}"}
+        password_hash = {"S": f"$2b$12$hash {version} of {user['sub']}"}
         email, state = {"pk": f"EMAIL#{user['email']}"}, {"pk": f"USER#{user['sub']}"}
         credential = "SET #password_hash = :hash, #credential_version = :next"
         mark = "SET #credential_version = :next, #epoch = :next, #changed = :what, #sub = :sub"
         sub = {"S": user["sub"]}
         updates = [
-            self.update("UsersTable", email, credential, hash=hashed, next=number),
+            self.update("UsersTable", email, credential, hash=password_hash, next=number),
             self.update("UsersTable", state, mark, next=number, what={"S": "password"}, sub=sub),
         ]
         self.database.transact_write_items(TransactItems=[{"Update": update} for update in updates])
@@ -176,8 +176,8 @@ class Writes:
     def upgrade_hash(self, user: User) -> None:
         """A costlier hash of the same password."""
         key = {"pk": f"EMAIL#{user['email']}"}
-        hashed = {"S": f"$2b$14$hash of {user['sub']}"}
-        self.database.update_item(**self.update("UsersTable", key, "SET #password_hash = :hash", hash=hashed))
+        password_hash = {"S": f"$2b$14$hash of {user['sub']}"}
+        self.database.update_item(**self.update("UsersTable", key, "SET #password_hash = :hash", hash=password_hash))
 
     def delete_user(self, user: User) -> None:
         """Both items gone."""
@@ -185,7 +185,7 @@ class Writes:
         deletes = [{"Delete": {"TableName": "UsersTable", "Key": key}} for key in keys]
         self.database.transact_write_items(TransactItems=deletes)
 
-    def open(self, user: User, sid: str, device: str, is_new: bool) -> None:
+    def open_session(self, user: User, sid: str, device: str, is_new: bool) -> None:
         """A session."""
         item: Json = {"pk": {"S": user["sub"]}, "sk": {"S": sid}, "gen": {"N": "0"}, "status": {"S": "active"}}
         if device:
@@ -204,11 +204,12 @@ class Writes:
         values: Json = {"gen": {"N": str(generation)}, "digest": {"S": f"digest {generation} of {sid}"}}
         self.database.update_item(**self.update("SessionsTable", key, rotation, **values))
 
-    def revoke(self, user: User, sid: str, by: str) -> None:
+    def revoke(self, user: User, sid: str, ended_by: str) -> None:
         """A session's end, and the first reason for it."""
         key = {"pk": user["sub"], "sk": sid}
         end = "SET #status = :revoked, #ended_by = if_not_exists(#ended_by, :by)"
-        self.database.update_item(**self.update("SessionsTable", key, end, revoked={"S": "revoked"}, by={"S": by}))
+        values: Json = {"revoked": {"S": "revoked"}, "by": {"S": ended_by}}
+        self.database.update_item(**self.update("SessionsTable", key, end, **values))
 
     def expire(self, user: User, sid: str) -> None:
         """A session deleted by its time to live."""
@@ -217,36 +218,36 @@ class Writes:
 
 def make_writes(aws: boto3.Session, url: str) -> list[tuple[str, Json]]:
     """Makes every kind of write, some of them twice, and returns the events that must come of it."""
-    writes = Writes(aws, url)
+    writer = TableWriter(aws, url)
     for user in (ADA, BOB):
-        writes.add_user(user)
+        writer.add_user(user)
     ends = {"stolen": "reuse", "restored": "future", "left": "user", "oldest": "surplus"}
-    for sid, by in ends.items():
-        writes.open(ADA, sid, "a phone", is_new=sid == "stolen")
+    for sid, ended_by in ends.items():
+        writer.open_session(ADA, sid, "a phone", is_new=sid == "stolen")
         # The SDK may deliver a write twice.
-        writes.open(ADA, sid, "a phone", is_new=sid == "stolen")
-        writes.rotate(ADA, sid, 1)
-        writes.rotate(ADA, sid, 2)
-        writes.revoke(ADA, sid, by)
-        writes.revoke(ADA, sid, by)
+        writer.open_session(ADA, sid, "a phone", is_new=sid == "stolen")
+        writer.rotate(ADA, sid, 1)
+        writer.rotate(ADA, sid, 2)
+        writer.revoke(ADA, sid, ended_by)
+        writer.revoke(ADA, sid, ended_by)
         # Ended already: nothing was stolen that was still good.
-        writes.revoke(ADA, sid, "reuse")
-    writes.open(BOB, "nameless", "", is_new=True)
-    writes.revoke(BOB, "nameless", "reuse")
-    writes.rotate(BOB, "nameless", 1)
+        writer.revoke(ADA, sid, "reuse")
+    writer.open_session(BOB, "nameless", "", is_new=True)
+    writer.revoke(BOB, "nameless", "reuse")
+    writer.rotate(BOB, "nameless", 1)
     for sid in [*ends, "nameless"]:
-        writes.expire(BOB if sid == "nameless" else ADA, sid)
+        writer.expire(BOB if sid == "nameless" else ADA, sid)
 
-    writes.set_password(ADA, 2)
-    writes.upgrade_hash(ADA)
-    writes.set_password(ADA, 3)
-    writes.set_status(ADA, "active", 4, "sessions")
-    writes.set_status(ADA, "disabled", 5, "status")
-    writes.set_status(ADA, "active", 6, "status")
-    writes.upgrade_hash(BOB)
-    writes.set_password(BOB, 2)
-    writes.delete_user(BOB)
-    writes.add_user(BOB)
+    writer.set_password(ADA, 2)
+    writer.upgrade_hash(ADA)
+    writer.set_password(ADA, 3)
+    writer.set_status(ADA, "active", 4, "sessions")
+    writer.set_status(ADA, "disabled", 5, "status")
+    writer.set_status(ADA, "active", 6, "status")
+    writer.upgrade_hash(BOB)
+    writer.set_password(BOB, 2)
+    writer.delete_user(BOB)
+    writer.add_user(BOB)
     return [
         ("new_device", {"sub": "ada", "sid": "stolen", "device": "a phone"}),
         ("new_device", {"sub": "bob", "sid": "nameless", "device": ""}),
@@ -265,13 +266,13 @@ def post(url: str, body: Json, agent: str) -> Json:
     """What a route answers."""
     headers = {"Content-Type": "application/json", "User-Agent": agent}
     try:
-        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
-            return json.load(answer)
-    except HTTPError as refusal:
-        return json.load(refusal)
+        with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=30) as response:
+            return json.load(response)
+    except HTTPError as error:
+        return json.load(error)
 
 
-def have_writes(aws: boto3.Session, url: str, relatch: str) -> list[tuple[str, Json]]:
+def trigger_writes(aws: boto3.Session, url: str, relatch: str) -> list[tuple[str, Json]]:
     """Has the functions make writes for a user whose password was changed, and returns the
     events that must come of all of it."""
     credentials = {"email": os.environ["RELATCH_EMAIL"], "password": os.environ["RELATCH_PASSWORD"]}
@@ -281,19 +282,19 @@ def have_writes(aws: boto3.Session, url: str, relatch: str) -> list[tuple[str, J
         first = {"refresh_token": tokens["refresh_token"]}
         post(f"{relatch}/refresh", first, agent)
     time.sleep(1.1)
-    refused = post(f"{relatch}/refresh", first, agent)
-    if refused["error"] != "invalid_grant":
-        sys.exit(f"an old token is not refused: {refused}")
+    response = post(f"{relatch}/refresh", first, agent)
+    if response["error"] != "invalid_grant":
+        sys.exit(f"an old token is not refused: {response}")
 
     items = aws.client("dynamodb", endpoint_url=url).scan(TableName="SessionsTable")["Items"]
     stored = [{"sub": item["pk"]["S"], "sid": item["sk"]["S"], "device": item["device"]["S"]} for item in items]
     phones = [session for session in stored if session["device"] == "a phone"]
     others = [session for session in stored if session["device"] != "a phone"]
-    marked = [item["sk"]["S"] for item in items if "new_device" in item]
-    if len(phones) != 2 or len(others) != 1 or len(marked) != 2:
+    new_device_sids = [item["sk"]["S"] for item in items if "new_device" in item]
+    if len(phones) != 2 or len(others) != 1 or len(new_device_sids) != 2:
         sys.exit(f"not the sessions that were opened: {items}")
     return [
-        *(("new_device", session) for session in stored if session["sid"] in marked),
+        *(("new_device", session) for session in stored if session["sid"] in new_device_sids),
         ("refresh_reuse", others[0]),
         ("password_changed", {"sub": others[0]["sub"], "email": credentials["email"]}),
     ]
@@ -301,28 +302,28 @@ def have_writes(aws: boto3.Session, url: str, relatch: str) -> list[tuple[str, J
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    aws = session()
+    aws = create_session()
     if arguments:
         url, relatch = arguments
-        expected = have_writes(aws, url, relatch)
+        expected = trigger_writes(aws, url, relatch)
     else:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
-        url, _ = start()
+        url, _ = start_moto()
         expected = make_writes(aws, url)
 
-    found = list(events(aws, url))
-    forbidden = secrets(aws, url)
-    wrong = [f"holds a secret: {detail}" for _, detail in found if any(value in detail for value in forbidden)]
+    events = list(render_events(aws, url))
+    forbidden = read_secrets(aws, url)
+    failures = [f"holds a secret: {detail}" for _, detail in events if any(value in detail for value in forbidden)]
     if not forbidden:
-        wrong.append("the streams hold nothing secret, so that nothing was proven")
-    lines = sorted(json.dumps([name, timed(detail)], sort_keys=True) for name, detail in found)
-    wanted = sorted(json.dumps(event, sort_keys=True) for event in expected)
+        failures.append("the streams hold nothing secret, so that nothing was proven")
+    lines = sorted(json.dumps([name, parse_detail(detail)], sort_keys=True) for name, detail in events)
+    expected_lines = sorted(json.dumps(event, sort_keys=True) for event in expected)
     print("\n".join(lines))
-    if lines != wanted:
-        wrong.append("not exactly these:\n" + "\n".join(wanted))
-    for line in wrong:
+    if lines != expected_lines:
+        failures.append("not exactly these:\n" + "\n".join(expected_lines))
+    for line in failures:
         print(f"FAILED {line}", file=sys.stderr)
-    return 1 if wrong else 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

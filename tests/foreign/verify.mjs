@@ -23,10 +23,10 @@ import { audience, clientId, email, isLocal, signIn, url } from "./settings.mjs"
 // for another reason, such as a key set that cannot be fetched, proves nothing.
 
 // The issuer's metadata, as discovery fetches and checks it (OpenID Connect Discovery 1.0).
-const insecure = { [oauth.allowInsecureRequests]: isLocal };
+const options = { [oauth.allowInsecureRequests]: isLocal };
 const issuerUrl = new URL(url);
 const metadata = await oauth
-  .discoveryRequest(issuerUrl, insecure)
+  .discoveryRequest(issuerUrl, options)
   .then((response) => oauth.processDiscoveryResponse(issuerUrl, response));
 
 // Its own fetcher speaks https only. A fetcher of one's own is the documented way to fetch
@@ -70,7 +70,7 @@ const oauth4webapi = {
   name: "oauth4webapi",
   verify(token, issuer, audience) {
     const request = new Request(`${url}/`, { headers: { authorization: `Bearer ${token}` } });
-    return oauth.validateJwtAccessToken({ ...metadata, issuer }, request, audience, insecure);
+    return oauth.validateJwtAccessToken({ ...metadata, issuer }, request, audience, options);
   },
   refusals: {
     refreshToken: 'unexpected JWT "alg" header parameter',
@@ -84,7 +84,7 @@ const oauth4webapi = {
 // ---------------------------------------------------------------- what they are given
 
 /** The token with one bit of its signature flipped. */
-function flipped(token) {
+function flipSignatureBit(token) {
   const [header, claims, signature] = token.split(".");
   const bytes = Buffer.from(signature, "base64url");
   bytes[bytes.length >> 1] ^= 1;
@@ -92,7 +92,7 @@ function flipped(token) {
 }
 
 /** The token as one that needs no signature. */
-function unsigned(token) {
+function removeSignature(token) {
   const [header, claims] = token.split(".");
   const none = { ...JSON.parse(Buffer.from(header, "base64url")), alg: "none" };
   return [Buffer.from(JSON.stringify(none)).toString("base64url"), claims, ""].join(".");
@@ -108,7 +108,7 @@ function report(name, failure) {
 }
 
 /** The names of the claims that are wrong. */
-function wrongClaims(claims, expiresIn) {
+function findWrongClaims(claims, expiresIn) {
   const now = Date.now() / 1000;
   const expectations = {
     iss: metadata.issuer === url && claims.iss === url,
@@ -124,16 +124,16 @@ function wrongClaims(claims, expiresIn) {
   return Object.keys(expectations).filter((name) => !expectations[name]).join(", ");
 }
 
-async function accepts(verifier, name, tokens) {
+async function checkAccepted(verifier, name, tokens) {
   try {
     const claims = await verifier.verify(tokens.access_token, url, audience);
-    report(name, wrongClaims(claims, tokens.expires_in));
+    report(name, findWrongClaims(claims, tokens.expires_in));
   } catch (error) {
     report(name, error);
   }
 }
 
-async function refuses(verifier, name, expected, token, issuer, audience) {
+async function checkRefused(verifier, name, expected, token, issuer, audience) {
   try {
     await verifier.verify(token, issuer, audience);
     report(name, "it was accepted");
@@ -147,15 +147,17 @@ const tokens = await signIn();
 const access = tokens.access_token;
 for (const verifier of [awsJwtVerify, joseVerify, oauth4webapi]) {
   const { name, refusals } = verifier;
-  await accepts(verifier, `${name} takes the access token, with its claims`, tokens);
+  await checkAccepted(verifier, `${name} takes the access token, with its claims`, tokens);
   const cases = [
     ["a refresh token", refusals.refreshToken, tokens.refresh_token, url, audience],
     ["a token for another audience", refusals.audience, access, url, "another-api"],
     ["a token of another issuer", refusals.issuer, access, "https://issuer.example", audience],
-    ["a token with a flipped bit in its signature", refusals.signature, flipped(access), url, audience],
-    ["a token with the algorithm none", refusals.none, unsigned(access), url, audience],
+    ["a token with a flipped bit in its signature", refusals.signature, flipSignatureBit(access), url, audience],
+    ["a token with the algorithm none", refusals.none, removeSignature(access), url, audience],
   ];
-  for (const [what, ...given] of cases) await refuses(verifier, `${name} refuses ${what}`, ...given);
+  for (const [description, ...parameters] of cases) {
+    await checkRefused(verifier, `${name} refuses ${description}`, ...parameters);
+  }
 }
 console.log(`${count.passed} passed, ${count.failed} failed`);
 process.exitCode = count.failed === 0 ? 0 : 1;

@@ -31,8 +31,8 @@ ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 def call(url: str, body: Json | None = None) -> Json:
     """The JSON that a request is answered with: a POST if there is a body."""
     data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(url, data, {"Content-Type": "application/json"}), timeout=30) as answer:
-        return json.load(answer)
+    with urlopen(Request(url, data, {"Content-Type": "application/json"}), timeout=30) as response:
+        return json.load(response)
 
 
 class Verifier:
@@ -46,45 +46,45 @@ class Verifier:
         """The claims of a valid token."""
         key = self.keys.get_signing_key_from_jwt(token)
         required = ["iss", "aud", "sub", "exp", "iat", "jti", "client_id"]
-        decoded = jwt.decode_complete(
+        jwt_parts = jwt.decode_complete(
             token, key, algorithms=ALGORITHMS, issuer=issuer, audience=audience, options={"require": required}
         )
         # PyJWT leaves the type to its caller.
-        if decoded["header"]["typ"] != "at+jwt":
+        if jwt_parts["header"]["typ"] != "at+jwt":
             raise jwt.InvalidTokenError("the type is not at+jwt")
-        return decoded["payload"]
+        return jwt_parts["payload"]
 
 
-def decoded(part: str) -> bytes:
+def decode(part: str) -> bytes:
     """The bytes of a part of a token."""
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-def encoded(part: bytes) -> str:
+def encode(part: bytes) -> str:
     """A part of a token."""
     return base64.urlsafe_b64encode(part).decode().rstrip("=")
 
 
-def flipped(token: str) -> str:
+def flip_signature_bit(token: str) -> str:
     """The token with one bit of its signature flipped."""
     header, claims, signature = token.split(".")
-    changed = bytearray(decoded(signature))
+    changed = bytearray(decode(signature))
     changed[len(changed) // 2] ^= 1
-    return ".".join([header, claims, encoded(bytes(changed))])
+    return ".".join([header, claims, encode(bytes(changed))])
 
 
-def unsigned(token: str) -> str:
+def remove_signature(token: str) -> str:
     """The token as one that needs no signature."""
     header, claims, _ = token.split(".")
-    none = json.loads(decoded(header)) | {"alg": "none"}
-    return ".".join([encoded(json.dumps(none).encode()), claims, ""])
+    none = json.loads(decode(header)) | {"alg": "none"}
+    return ".".join([encode(json.dumps(none).encode()), claims, ""])
 
 
-def wrong_claims(claims: Json, url: str, expires_in: int) -> list[str]:
+def find_wrong_claims(claims: Json, url: str, expires_in: int) -> list[str]:
     """The names of the claims that are wrong."""
-    text = {name: claims.get(name) for name in ("sub", "sid", "jti")}
-    right = {name: isinstance(value, str) and value != "" for name, value in text.items()}
-    right |= {
+    texts = {name: claims.get(name) for name in ("sub", "sid", "jti")}
+    results = {name: isinstance(value, str) and value != "" for name, value in texts.items()}
+    results |= {
         "iss": claims["iss"] == url,
         "aud": claims["aud"] == AUDIENCE,
         "client_id": claims["client_id"] == CLIENT_ID,
@@ -92,19 +92,19 @@ def wrong_claims(claims: Json, url: str, expires_in: int) -> list[str]:
         "iat": isinstance(claims["iat"], int) and abs(claims["iat"] - time.time()) < 60,
         "exp": isinstance(claims["exp"], int) and claims["exp"] - claims["iat"] == expires_in,
     }
-    return [name for name, is_right in right.items() if not is_right]
+    return [name for name, is_valid in results.items() if not is_valid]
 
 
-def accepted(verifier: Verifier, url: str, tokens: Json) -> str:
+def check_accepted(verifier: Verifier, url: str, tokens: Json) -> str:
     """What is wrong with the verdict on the access token; empty when nothing is."""
     try:
         claims = verifier.verify(tokens["access_token"], url, AUDIENCE)
     except jwt.PyJWTError as error:
         return repr(error)
-    return ", ".join(wrong_claims(claims, url, tokens["expires_in"]))
+    return ", ".join(find_wrong_claims(claims, url, tokens["expires_in"]))
 
 
-def refused(verifier: Verifier, expected: type[Exception], token: str, issuer: str, audience: str) -> str:
+def check_refused(verifier: Verifier, expected: type[Exception], token: str, issuer: str, audience: str) -> str:
     """What is wrong with the verdict on a bad token. One that is refused for another
     reason, such as a key set that cannot be fetched, proves nothing."""
     try:
@@ -114,31 +114,32 @@ def refused(verifier: Verifier, expected: type[Exception], token: str, issuer: s
     return "it was accepted"
 
 
-def checks(url: str) -> Iterator[tuple[str, str]]:
+def run_checks(url: str) -> Iterator[tuple[str, str]]:
     """Each check by its name, with what is wrong; empty when nothing is."""
     verifier = Verifier(url)
     tokens = call(f"{url}/signin", {"email": EMAIL, "password": PASSWORD})
     access = tokens["access_token"]
     yield "the issuer's metadata names the issuer", "" if verifier.metadata["issuer"] == url else "another one"
-    yield "PyJWT takes the access token, with its claims", accepted(verifier, url, tokens)
+    yield "PyJWT takes the access token, with its claims", check_accepted(verifier, url, tokens)
+    flipped = flip_signature_bit(access)
     cases = {
         # The key set has no key for it.
         "a refresh token": (jwt.PyJWKClientError, tokens["refresh_token"], url, AUDIENCE),
         "a token for another audience": (jwt.InvalidAudienceError, access, url, "another-api"),
         "a token of another issuer": (jwt.InvalidIssuerError, access, "https://issuer.example", AUDIENCE),
-        "a token with a flipped bit in its signature": (jwt.InvalidSignatureError, flipped(access), url, AUDIENCE),
-        "a token with the algorithm none": (jwt.InvalidAlgorithmError, unsigned(access), url, AUDIENCE),
+        "a token with a flipped bit in its signature": (jwt.InvalidSignatureError, flipped, url, AUDIENCE),
+        "a token with the algorithm none": (jwt.InvalidAlgorithmError, remove_signature(access), url, AUDIENCE),
     }
     for name, case in cases.items():
-        yield f"PyJWT refuses {name}", refused(verifier, *case)
+        yield f"PyJWT refuses {name}", check_refused(verifier, *case)
 
 
 def main(url: str) -> int:
     """The exit status."""
     failed = passed = 0
-    for name, wrong in checks(url.rstrip("/")):
-        print(f"FAILED {name}: {wrong}" if wrong else f"ok     {name}")
-        failed, passed = failed + bool(wrong), passed + (not wrong)
+    for name, failure in run_checks(url.rstrip("/")):
+        print(f"FAILED {name}: {failure}" if failure else f"ok     {name}")
+        failed, passed = failed + bool(failure), passed + (not failure)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
