@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 
 from samtranslator.model.exceptions import InvalidDocumentException
 
-import browsers
 import checks
+import cors
 import domain
 import graph
 import local
-import notices
-import watch
-from self_test import unproven
+import monitoring
+import security_events
+from self_test import find_unproven_checks
 from stack import Stack, load, read_template
 
 CHECKS: list[Callable[[Stack], Iterator[str]]] = [
@@ -36,25 +36,25 @@ CHECKS: list[Callable[[Stack], Iterator[str]]] = [
     checks.builds,
     checks.secrets,
     checks.tables,
-    watch.access_logs,
-    watch.log_groups,
-    watch.counts,
-    watch.alarms,
-    watch.dashboard,
-    notices.streams,
-    notices.pipes,
-    notices.carried,
+    monitoring.access_logs,
+    monitoring.log_groups,
+    monitoring.counters,
+    monitoring.alarms,
+    monitoring.dashboard,
+    security_events.streams,
+    security_events.pipes,
+    security_events.event_content,
     domain.transport,
-    domain.one_way_in,
+    domain.single_entry,
     domain.rules,
     domain.urls,
-    browsers.origins,
-    browsers.headers,
+    cors.origins,
+    cors.headers,
     local.variables,
 ]
 
 
-def findings() -> Iterator[str]:
+def find_problems() -> Iterator[str]:
     """What is wrong with the template."""
     try:
         stack = load(read_template())
@@ -69,7 +69,7 @@ def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description="Checks template.yaml as CloudFormation will get it.")
     parser.add_argument("--self-test", action="store_true", help="prove that each check can fail")
-    lines = list(unproven(CHECKS) if parser.parse_args().self_test else findings())
+    lines = list(find_unproven_checks(CHECKS) if parser.parse_args().self_test else find_problems())
     for line in lines:
         print(line, file=sys.stderr)
     return 1 if lines else 0

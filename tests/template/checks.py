@@ -25,26 +25,31 @@ PIPES_TRUST = {
     "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
 }
 NO_KEYS = '{"keys":[]}'
-EVERY_TABLE = {"Properties.BillingMode": "PAY_PER_REQUEST", "Properties.SSESpecification.SSEEnabled": True}
+TABLE_DEFAULTS = {"Properties.BillingMode": "PAY_PER_REQUEST", "Properties.SSESpecification.SSEEnabled": True}
 RESTORABLE = {"Properties.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled": True}
 EXPIRING = {
     "Properties.TimeToLiveSpecification.AttributeName": "ttl",
     "Properties.TimeToLiveSpecification.Enabled": True,
 }
-KEPT = {
+RETAINED = {
     "Properties.DeletionProtectionEnabled": True,
     "DeletionPolicy": "Retain",
     "UpdateReplacePolicy": "Retain",
 }
-TABLES = {"UsersTable": RESTORABLE | KEPT, "SessionsTable": RESTORABLE | EXPIRING, "AttemptsTable": EXPIRING, "KeysTable": {}}
+TABLES = {
+    "UsersTable": RESTORABLE | RETAINED,
+    "SessionsTable": RESTORABLE | EXPIRING,
+    "AttemptsTable": EXPIRING,
+    "KeysTable": {},
+}
 
 
-def many(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """A policy's list, which may be written as its only item."""
     return value if isinstance(value, list) else [value]
 
 
-def named(value: Any) -> str:
+def resource_name(value: Any) -> str:
     """The resource that a value names by its id or ARN, empty if it names none."""
     match = re.fullmatch(r"\$\{(\w+)(\.Arn)?\}", text(value))
     return match[1] if match else ""
@@ -53,19 +58,19 @@ def named(value: Any) -> str:
 def own_roles(stack: Stack) -> Iterator[str]:
     """Each function has a role that nothing else has, and only Lambda may take it; the role
     of the pipes is for the pipes of this account."""
-    users = {named(pipe["RoleArn"]): "a pipe" for pipe in stack.properties("AWS::Pipes::Pipe").values()}
-    taken_by_pipes = set(users)
+    role_users = {resource_name(pipe["RoleArn"]): "a pipe" for pipe in stack.properties("AWS::Pipes::Pipe").values()}
+    pipe_roles = set(role_users)
     roles = stack.properties("AWS::IAM::Role")
     for id, function in stack.properties("AWS::Lambda::Function").items():
-        taken = named(function["Role"])
-        if taken not in roles:
+        role_id = resource_name(function["Role"])
+        if role_id not in roles:
             yield f"{id}: its role is none of the template's"
-        elif taken in users:
-            yield f"{id}: shares {taken} with {users[taken]}"
+        elif role_id in role_users:
+            yield f"{id}: shares {role_id} with {role_users[role_id]}"
         else:
-            users[taken] = id
+            role_users[role_id] = id
     for id, role in roles.items():
-        service, trust = ("Pipes", PIPES_TRUST) if id in taken_by_pipes else ("Lambda", TRUST)
+        service, trust = ("Pipes", PIPES_TRUST) if id in pipe_roles else ("Lambda", TRUST)
         if role["AssumeRolePolicyDocument"]["Statement"] != [trust]:
             yield f"{id}: others than {service} may take it"
 
@@ -73,15 +78,15 @@ def own_roles(stack: Stack) -> Iterator[str]:
 def statements(role: Json) -> Iterator[Json]:
     """The statements of a role's policies."""
     for policy in role.get("Policies", []):
-        yield from many(policy["PolicyDocument"]["Statement"])
+        yield from as_list(policy["PolicyDocument"]["Statement"])
 
 
 def grants(role: Json) -> Iterator[str]:
     """What a role allows, a line for each resource."""
     for statement in statements(role):
         if statement.keys() == {"Effect", "Action", "Resource"} and statement["Effect"] == "Allow":
-            actions = ", ".join(sorted(many(statement["Action"])))
-            yield from (f"{actions} on {text(resource)}" for resource in many(statement["Resource"]))
+            actions = ", ".join(sorted(as_list(statement["Action"])))
+            yield from (f"{actions} on {text(resource)}" for resource in as_list(statement["Resource"]))
         else:
             yield json.dumps(statement)
 
@@ -91,10 +96,10 @@ def policies(stack: Stack) -> Iterator[str]:
     roles = stack.properties("AWS::IAM::Role")
     for id in sorted(roles.keys() | stack.policies.keys()):
         entries = stack.policies.get(id, [])
-        wanted = {f"{', '.join(sorted(entry['actions']))} on {entry['resource']}" for entry in entries}
-        found = set(grants(roles.get(id, {})))
-        yield from (f"{id}: allows {grant}, which policies.json does not" for grant in sorted(found - wanted))
-        yield from (f"{id}: does not allow {grant}, which policies.json does" for grant in sorted(wanted - found))
+        expected = {f"{', '.join(sorted(entry['actions']))} on {entry['resource']}" for entry in entries}
+        actual = set(grants(roles.get(id, {})))
+        yield from (f"{id}: allows {grant}, which policies.json does not" for grant in sorted(actual - expected))
+        yield from (f"{id}: does not allow {grant}, which policies.json does" for grant in sorted(expected - actual))
         if "ManagedPolicyArns" in roles.get(id, {}):
             yield f"{id}: has managed policies"
     for id, resource in stack.template["Resources"].items():
@@ -106,19 +111,19 @@ def wildcards(stack: Stack) -> Iterator[str]:
     """No role allows a kind of action, every resource, or to read a whole table, whatever policies.json says."""
     for id, role in stack.properties("AWS::IAM::Role").items():
         for statement in statements(role):
-            for action in many(statement.get("Action", "*")):
+            for action in as_list(statement.get("Action", "*")):
                 if "*" in action:
                     yield f"{id}: allows the actions {action}"
                 if action.lower().endswith(":scan"):
                     yield f"{id}: allows to scan a table"
-            if "*" in many(statement.get("Resource", "*")):
+            if "*" in as_list(statement.get("Resource", "*")):
                 yield f"{id}: allows {text(statement.get('Action'))} on every resource"
 
 
 def rotators(stack: Stack) -> set[str]:
     """The functions that Secrets Manager calls."""
     schedules = stack.properties("AWS::SecretsManager::RotationSchedule").values()
-    return {named(schedule["RotationLambdaARN"]) for schedule in schedules}
+    return {resource_name(schedule["RotationLambdaARN"]) for schedule in schedules}
 
 
 def deadlines(stack: Stack) -> Iterator[str]:
@@ -145,11 +150,11 @@ def authorizers(stack: Stack) -> Iterator[str]:
             yield f"{id}: is not answered in the form that the function chooses for it"
 
 
-def function_of(stack: Stack, route: Json) -> str:
+def route_function(stack: Stack, route: Json) -> str:
     """The function that a route's integration calls, empty if there is none."""
     integrations = stack.properties("AWS::ApiGatewayV2::Integration")
-    integration = integrations.get(named(text(route.get("Target")).removeprefix("integrations/")), {})
-    function = named(integration.get("IntegrationUri"))
+    integration = integrations.get(resource_name(text(route.get("Target")).removeprefix("integrations/")), {})
+    function = resource_name(integration.get("IntegrationUri"))
     return function if function in stack.resources("AWS::Lambda::Function") else ""
 
 
@@ -157,32 +162,32 @@ def permissions(stack: Stack) -> Iterator[str]:
     """The API may call a function for its own routes and its authorizer, Secrets Manager of this account the one that
     rotates, and nobody may for anything else."""
     account = "${AWS::AccountId}"
-    wanted: dict[tuple[str, ...], str] = {
+    expected: dict[tuple[str, ...], str] = {
         ("secretsmanager.amazonaws.com", INVOKE[1], id, account): id for id in rotators(stack)
     }
     for id, route in stack.properties("AWS::ApiGatewayV2::Route").items():
-        function = function_of(stack, route)
+        function = route_function(stack, route)
         if not function:
             yield f"{id}: leads to no function"
         stage = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:{text(route['ApiId'])}/*"
-        wanted[(*INVOKE, function, f"{stage}/{route['RouteKey'].replace(' ', '')}")] = id
+        expected[(*INVOKE, function, f"{stage}/{route['RouteKey'].replace(' ', '')}")] = id
     for id, authorizer in stack.properties("AWS::ApiGatewayV2::Authorizer").items():
         source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:{text(authorizer['ApiId'])}"
-        function = named(text(authorizer["AuthorizerUri"]).split("/functions/")[1].removesuffix("/invocations"))
-        wanted[(*INVOKE, function, f"{source}/authorizers/${{{id}}}")] = id
+        function = resource_name(text(authorizer["AuthorizerUri"]).split("/functions/")[1].removesuffix("/invocations"))
+        expected[(*INVOKE, function, f"{source}/authorizers/${{{id}}}")] = id
     granted = {
         (
             text(item["Principal"]),
             text(item["Action"]),
-            named(item["FunctionName"]),
+            resource_name(item["FunctionName"]),
             text(item.get("SourceArn", item.get("SourceAccount"))),
         ): id
         for id, item in stack.properties("AWS::Lambda::Permission").items()
     }
     yield from (
-        f"{wanted[key]}: no permission for exactly its method and path" for key in sorted(wanted.keys() - granted)
+        f"{expected[key]}: no permission for exactly its method and path" for key in sorted(expected.keys() - granted)
     )
-    yield from (f"{granted[key]}: is for no route: {', '.join(key)}" for key in sorted(granted.keys() - wanted))
+    yield from (f"{granted[key]}: is for no route: {', '.join(key)}" for key in sorted(granted.keys() - expected))
 
 
 def router(stack: Stack) -> Iterator[str]:
@@ -190,10 +195,14 @@ def router(stack: Stack) -> Iterator[str]:
     functions = stack.resources("AWS::Lambda::Function")
     routes = set()
     for route in stack.properties("AWS::ApiGatewayV2::Route").values():
-        function = function_of(stack, route)
+        function = route_function(stack, route)
         if function:
             routes.add(f"{route['RouteKey']} by {functions[function]['Metadata']['BuildProperties']['Binary']}")
-    table = {f"{to['method']} {path} by {to['function']}" for path, targets in stack.router.items() for to in targets}
+    table = {
+        f"{target['method']} {path} by {target['function']}"
+        for path, targets in stack.router.items()
+        for target in targets
+    }
     yield from (f"{route}: in the template, not in Cargo.toml's router" for route in sorted(routes - table))
     yield from (f"{route}: in Cargo.toml's router, not in the template" for route in sorted(table - routes))
 
@@ -213,13 +222,15 @@ def secrets(stack: Stack) -> Iterator[str]:
     """No secret has a value that the template, or whoever reads the stack's events, knows: it
     begins without a key, and a rotation that begins at once makes the first ones."""
     schedules = stack.properties("AWS::SecretsManager::RotationSchedule").values()
-    rotated = {named(schedule["SecretId"]) for schedule in schedules if schedule.get("RotateImmediatelyOnUpdate")}
+    rotated_secrets = {
+        resource_name(schedule["SecretId"]) for schedule in schedules if schedule.get("RotateImmediatelyOnUpdate")
+    }
     for id, secret in stack.properties("AWS::SecretsManager::Secret").items():
         if secret.get("SecretString") != NO_KEYS:
             yield f"{id}: does not begin as {NO_KEYS}"
         if "GenerateSecretString" in secret:
             yield f"{id}: has a GenerateSecretString"
-        if id not in rotated:
+        if id not in rotated_secrets:
             yield f"{id}: nothing makes its first keys"
 
 
@@ -227,9 +238,9 @@ def tables(stack: Stack) -> Iterator[str]:
     """Every table is encrypted and costs what is used of it. Users and sessions can be restored,
     sessions and attempts expire, and no update of the stack deletes the users."""
     for id, table in stack.resources("AWS::DynamoDB::Table").items():
-        for path, wanted in (EVERY_TABLE | TABLES.get(id, RESTORABLE)).items():
-            found: Any = table
+        for path, expected in (TABLE_DEFAULTS | TABLES.get(id, RESTORABLE)).items():
+            actual: Any = table
             for key in path.split("."):
-                found = found.get(key, {})
-            if found != wanted:
-                yield f"{id}: {path} is not {wanted}"
+                actual = actual.get(key, {})
+            if actual != expected:
+                yield f"{id}: {path} is not {expected}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from checks import named
+from checks import resource_name
 from stack import Json, Stack, text
 
 
@@ -16,31 +16,31 @@ def transport(stack: Stack) -> Iterator[str]:
                 yield f"{id}: SecurityPolicy is {configuration.get('SecurityPolicy')}, not TLS_1_2"
 
 
-def one_way_in(stack: Stack) -> Iterator[str]:
+def single_entry(stack: Stack) -> Iterator[str]:
     """A domain leads to the API, and where there is one, the API's own URL is closed: what
     an owner puts before the domain cannot be walked around."""
     mappings = stack.resources("AWS::ApiGatewayV2::ApiMapping").values()
     for id, domain in stack.resources("AWS::ApiGatewayV2::DomainName").items():
         condition = domain.get("Condition")
-        leads_to = [to for to in mappings if named(to["Properties"]["DomainName"]) == id]
-        if [to.get("Condition") for to in leads_to] != [condition]:
+        domain_mappings = [mapping for mapping in mappings if resource_name(mapping["Properties"]["DomainName"]) == id]
+        if [mapping.get("Condition") for mapping in domain_mappings] != [condition]:
             yield f"{id}: has not one mapping under its condition"
-        for mapping in leads_to:
-            api = named(mapping["Properties"]["ApiId"])
+        for mapping in domain_mappings:
+            api = resource_name(mapping["Properties"]["ApiId"])
             properties = stack.properties("AWS::ApiGatewayV2::Api").get(api, {})
             if properties.get("DisableExecuteApiEndpoint") != {"Fn::If": [condition, True, False]}:
                 yield f"{api}: its own URL stays open beside {id}"
 
 
-def holds(condition: Json, parameters: dict[str, str]) -> bool:
+def is_true(condition: Json, parameters: dict[str, str]) -> bool:
     """Whether a rule's condition or assertion is true."""
 
-    def value(of: Any) -> Any:
-        return parameters.get(of["Ref"]) if isinstance(of, dict) else of
+    def value(operand: Any) -> Any:
+        return parameters.get(operand["Ref"]) if isinstance(operand, dict) else operand
 
     match condition:
         case {"Fn::Not": [inner]}:
-            return not holds(inner, parameters)
+            return not is_true(inner, parameters)
         case {"Fn::Equals": [left, right]}:
             return bool(value(left) == value(right))
     raise ValueError(f"neither Not nor Equals: {condition}")
@@ -51,7 +51,7 @@ def rules(stack: Stack) -> Iterator[str]:
     for domain, certificate in product(("", "auth.example.com"), ("", "arn:aws:acm:…")):
         parameters = {"DomainName": domain, "CertificateArn": certificate}
         refused = any(
-            holds(rule["RuleCondition"], parameters) and not holds(assertion["Assert"], parameters)
+            is_true(rule["RuleCondition"], parameters) and not is_true(assertion["Assert"], parameters)
             for rule in stack.template["Rules"].values()
             for assertion in rule["Assertions"]
         )
@@ -63,7 +63,7 @@ def rules(stack: Stack) -> Iterator[str]:
 def urls(stack: Stack) -> Iterator[str]:
     """The issuer is the domain where there is one, and every URL of the outputs begins with it."""
     conditions = [domain.get("Condition") for domain in stack.resources("AWS::ApiGatewayV2::DomainName").values()]
-    apis = [f"https://${{{id}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}" for id in apis_of(stack)]
+    apis = [f"https://${{{id}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}" for id in api_ids(stack)]
     issuer = [*conditions, "https://${DomainName}", *apis]
     for id, function in stack.properties("AWS::Lambda::Function").items():
         if branches(function["Environment"]["Variables"]["TOKEN_ISSUER"]) != issuer:
@@ -77,7 +77,7 @@ def urls(stack: Stack) -> Iterator[str]:
                 yield f"Outputs.{name}: is not the issuer with the path of a route"
 
 
-def apis_of(stack: Stack) -> list[str]:
+def api_ids(stack: Stack) -> list[str]:
     """The APIs' logical ids."""
     return [*stack.resources("AWS::ApiGatewayV2::Api")]
 

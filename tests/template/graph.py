@@ -48,22 +48,22 @@ def placeholders(string: str) -> Iterator[str]:
         yield match[1].strip().split(".")[0]
 
 
-def needs(resource: dict[str, Any]) -> set[str]:
+def dependencies(resource: dict[str, Any]) -> set[str]:
     """The names that a resource refers to or waits for."""
-    waits_for = resource.get("DependsOn", [])
-    return {*references(resource), *([waits_for] if isinstance(waits_for, str) else waits_for)}
+    depends_on = resource.get("DependsOn", [])
+    return {*references(resource), *([depends_on] if isinstance(depends_on, str) else depends_on)}
 
 
 def cycles(stack: Stack) -> Iterator[str]:
     """No resource needs itself: CloudFormation refuses such a stack at its first deployment."""
     resources = stack.template["Resources"]
-    graph = {id: sorted(needs(resource) & resources.keys()) for id, resource in resources.items()}
+    graph = {id: sorted(dependencies(resource) & resources.keys()) for id, resource in resources.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        circle = error.args[1][:0:-1]
-        first = circle.index(min(circle))
-        yield f"a cycle: {' needs '.join([*circle[first:], *circle[:first], circle[first]])}"
+        cycle = error.args[1][:0:-1]
+        first = cycle.index(min(cycle))
+        yield f"a cycle: {' needs '.join([*cycle[first:], *cycle[:first], cycle[first]])}"
 
 
 def unknown_references(stack: Stack) -> Iterator[str]:
@@ -72,5 +72,5 @@ def unknown_references(stack: Stack) -> Iterator[str]:
     known = PSEUDO_PARAMETERS | template["Parameters"].keys() | template["Resources"].keys()
     for section in ("Rules", "Conditions", "Resources", "Outputs"):
         for id, entry in template[section].items():
-            for name in sorted(needs(entry) - known):
+            for name in sorted(dependencies(entry) - known):
                 yield f"{section}.{id}: refers to {name}, which the template does not declare"

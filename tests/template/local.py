@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stack import Stack
 
-NOTHING = {"Ref": "AWS::NoValue"}
+NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def variables(stack: Stack) -> Iterator[str]:
@@ -13,10 +13,12 @@ def variables(stack: Stack) -> Iterator[str]:
     the template does not name."""
     for id, function in stack.properties("AWS::Lambda::Function").items():
         declared = function["Environment"]["Variables"]
-        given = stack.local.get("Parameters", {}) | stack.local.get(id, {})
-        yield from (f"{id}: env.json sets {name}, which it does not name" for name in sorted(given.keys() - declared))
+        local_values = stack.local.get("Parameters", {}) | stack.local.get(id, {})
+        yield from (
+            f"{id}: env.json sets {name}, which it does not name" for name in sorted(local_values.keys() - declared)
+        )
         for name, value in declared.items():
-            if (name == "KEYS_FILE" or name.startswith("AWS_")) and value != NOTHING:
+            if (name == "KEYS_FILE" or name.startswith("AWS_")) and value != NO_VALUE:
                 yield f"{id}: {name} has a value in AWS"
-            if value == NOTHING and name not in given:
+            if value == NO_VALUE and name not in local_values:
                 yield f"{id}: {name} has no value anywhere"

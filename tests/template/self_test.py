@@ -3,35 +3,35 @@
 from collections.abc import Iterator
 from copy import deepcopy
 
-import variants
-import variants_of_browsers
-import variants_of_notices
-import variants_of_operation
-from breaking import Check
+import variants_checks
+import variants_cors
+import variants_operation
+import variants_security_events
 from stack import load, read_template
+from variant import Check
 
 VARIANTS = [
-    *variants.VARIANTS,
-    *variants_of_browsers.VARIANTS,
-    *variants_of_notices.VARIANTS,
-    *variants_of_operation.VARIANTS,
+    *variants_checks.VARIANTS,
+    *variants_cors.VARIANTS,
+    *variants_security_events.VARIANTS,
+    *variants_operation.VARIANTS,
 ]
 
 
-def unproven(every_check: list[Check]) -> Iterator[str]:
+def find_unproven_checks(all_checks: list[Check]) -> Iterator[str]:
     """The variants that their checks do not find, and the checks that have no variant."""
-    whole = read_template()
-    untouched = load(whole)
+    template = read_template()
+    original_stack = load(template)
     for variant in VARIANTS:
-        template = deepcopy(whole)
+        changed_template = deepcopy(template)
         for change in variant.changes:
-            change(template)
-        before = list(variant.check(untouched))
-        found = [line for line in variant.check(load(template)) if line.startswith(variant.finding)]
-        if found and not set(found) & set(before):
-            print(f"{variant.check.__name__}: {found[0]}")
+            change(changed_template)
+        original_findings = list(variant.check(original_stack))
+        new_findings = [line for line in variant.check(load(changed_template)) if line.startswith(variant.finding)]
+        if new_findings and not set(new_findings) & set(original_findings):
+            print(f"{variant.check.__name__}: {new_findings[0]}")
         else:
             yield f"{variant.check.__name__} does not find: {variant.finding}"
-    for check in every_check:
+    for check in all_checks:
         if check not in [variant.check for variant in VARIANTS]:
             yield f"{check.__name__} has no variant"

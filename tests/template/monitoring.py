@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from checks import named
+from checks import resource_name
 from stack import ROOT, Json, Stack, text
 
 # All that the API's log may say of a request. A path, a query, a header or a body may hold
@@ -23,7 +23,7 @@ ACCESS_LOG = {
 LOG_GROUP_ARN = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 NAMESPACE = "Relatch/${AWS::StackName}"
 # What the functions count that may mean an attack, or that they can soon do no more.
-COUNTED_FOR_ALARMS = {
+ALARM_EVENTS = {
     "signin_fail",
     "signin_throttled",
     "refresh_reuse",
@@ -42,7 +42,8 @@ def access_logs(stack: Stack) -> Iterator[str]:
     """Every stage logs its requests, one line of JSON each, with nothing that may be secret."""
     for id, stage in stack.properties("AWS::ApiGatewayV2::Stage").items():
         settings = stage.get("AccessLogSettings", {})
-        if named(text(settings.get("DestinationArn")).removeprefix(LOG_GROUP_ARN)) not in groups(stack):
+        group_id = resource_name(text(settings.get("DestinationArn")).removeprefix(LOG_GROUP_ARN))
+        if group_id not in log_group_resources(stack):
             yield f"{id}: logs to no group of the template"
         line = settings.get("Format", "null")
         try:
@@ -57,27 +58,27 @@ def access_logs(stack: Stack) -> Iterator[str]:
                 yield f"{id}: logs {fields.get(name)} as {name}, not {ACCESS_LOG.get(name)}"
 
 
-def groups(stack: Stack) -> dict[str, Json]:
+def log_group_resources(stack: Stack) -> dict[str, Json]:
     """The log groups."""
     return stack.resources("AWS::Logs::LogGroup")
 
 
-def group_of(function: Json) -> str:
+def function_log_group(function: Json) -> str:
     """The log group that a function writes to, empty if it has none of the template's."""
-    return named(function.get("LoggingConfig", {}).get("LogGroup"))
+    return resource_name(function.get("LoggingConfig", {}).get("LogGroup"))
 
 
 def log_groups(stack: Stack) -> Iterator[str]:
     """Each function has a log group of its own. Logs outlive the stack, and end one day."""
-    users: dict[str, str] = {}
+    group_users: dict[str, str] = {}
     for id, function in stack.properties("AWS::Lambda::Function").items():
-        own = group_of(function)
-        if own not in groups(stack):
+        group_id = function_log_group(function)
+        if group_id not in log_group_resources(stack):
             yield f"{id}: logs to no group of the template"
-        elif own in users:
-            yield f"{id}: logs to {own}, as {users[own]} does"
-        users[own] = id
-    for id, group in groups(stack).items():
+        elif group_id in group_users:
+            yield f"{id}: logs to {group_id}, as {group_users[group_id]} does"
+        group_users[group_id] = id
+    for id, group in log_group_resources(stack).items():
         if "RetentionInDays" not in group.get("Properties", {}):
             yield f"{id}: keeps its lines forever"
         if group.get("DeletionPolicy") not in ("Retain", "RetainExceptOnCreate"):
@@ -87,60 +88,62 @@ def log_groups(stack: Stack) -> Iterator[str]:
 
 
 @cache
-def source() -> str:
+def function_source() -> str:
     """The code that runs in a function."""
     files = [*ROOT.glob("shared/src/**/*.rs"), *ROOT.glob("functions/*/src/**/*.rs")]
     return "\n".join(file.read_text() for file in sorted(files))
 
 
-def counted() -> set[str]:
+def counted_events() -> set[str]:
     """The events that the functions count."""
-    return set(re.findall(r' = "(\w+)", \w+, Counted;', source()))
+    return set(re.findall(r' = "(\w+)", \w+, Counted;', function_source()))
 
 
-def count_of(event: str) -> Metric:
+def count_metric(event: str) -> Metric:
     """The metric that counts an event."""
     return NAMESPACE, "count", f"event {event}"
 
 
-def counts(stack: Stack) -> Iterator[str]:
+def counters(stack: Stack) -> Iterator[str]:
     """The functions count where the alarms look, and what the alarms look for."""
     for id, function in stack.properties("AWS::Lambda::Function").items():
         namespace = function["Environment"]["Variables"].get("METRICS_NAMESPACE")
         if text(namespace) != NAMESPACE:
             yield f"{id}: counts in {text(namespace)}, not in {NAMESPACE}"
-    yield from (f"no function counts {event}" for event in sorted(COUNTED_FOR_ALARMS - counted()))
+    yield from (f"no function counts {event}" for event in sorted(ALARM_EVENTS - counted_events()))
 
 
-def watched(alarm: Json) -> list[Metric]:
+def alarm_metrics(alarm: Json) -> list[Metric]:
     """The metrics that an alarm is on."""
     parts = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
-    return [metric_of(part) for part in parts or [alarm]]
+    return [alarm_metric(definition) for definition in parts or [alarm]]
 
 
-def metric_of(part: Json) -> Metric:
+def alarm_metric(definition: Json) -> Metric:
     """The metric that an alarm, or a part of its sum, is on."""
-    dimensions = [f"{item['Name']} {named(item['Value']) or item['Value']}" for item in part.get("Dimensions", [])]
-    return text(part["Namespace"]), part["MetricName"], ", ".join(dimensions)
+    dimensions = [
+        f"{item['Name']} {resource_name(item['Value']) or item['Value']}" for item in definition.get("Dimensions", [])
+    ]
+    return text(definition["Namespace"]), definition["MetricName"], ", ".join(dimensions)
 
 
 def alarms(stack: Stack) -> Iterator[str]:
     """What fails tells somebody: functions, the API, pipes, and what the functions count."""
-    wanted: set[Metric] = {(NAMESPACE, "alarms", ""), *map(count_of, COUNTED_FOR_ALARMS)}
+    expected: set[Metric] = {(NAMESPACE, "alarms", ""), *map(count_metric, ALARM_EVENTS)}
     for id in stack.resources("AWS::ApiGatewayV2::Api"):
-        wanted |= {("AWS/ApiGateway", name, f"ApiId {id}") for name in ("5xx", "Latency")}
+        expected |= {("AWS/ApiGateway", name, f"ApiId {id}") for name in ("5xx", "Latency")}
     for id in stack.resources("AWS::Lambda::Function"):
-        wanted |= {("AWS/Lambda", name, f"FunctionName {id}") for name in ("Errors", "Throttles")}
+        expected |= {("AWS/Lambda", name, f"FunctionName {id}") for name in ("Errors", "Throttles")}
     for id in stack.resources("AWS::Pipes::Pipe"):
-        wanted.add(("AWS/EventBridge/Pipes", "ExecutionFailed", f"PipeName {id}"))
-    every = stack.properties("AWS::CloudWatch::Alarm")
-    found = {metric: id for id, alarm in every.items() for metric in watched(alarm)}
-    yield from (f"no alarm on {' '.join(metric).strip()}" for metric in sorted(wanted - found.keys()))
+        expected.add(("AWS/EventBridge/Pipes", "ExecutionFailed", f"PipeName {id}"))
+    alarms_by_id = stack.properties("AWS::CloudWatch::Alarm")
+    actual = {metric: id for id, alarm in alarms_by_id.items() for metric in alarm_metrics(alarm)}
+    yield from (f"no alarm on {' '.join(metric).strip()}" for metric in sorted(expected - actual.keys()))
     yield from (
-        f"{found[metric]}: is on {' '.join(metric).strip()}, which is not watched for"
-        for metric in sorted(found.keys() - wanted)
+        f"{actual[metric]}: is on {' '.join(metric).strip()}, which is not watched for"
+        for metric in sorted(actual.keys() - expected)
     )
-    for id, alarm in every.items():
+    for id, alarm in alarms_by_id.items():
         queries = alarm.get("Metrics", [])
         sums = [query["Expression"] for query in queries if query["ReturnData"]]
         parts = [query["Id"] for query in queries if not query["ReturnData"]]
@@ -154,38 +157,38 @@ def alarms(stack: Stack) -> Iterator[str]:
             yield f"{id}: goes off when nobody calls"
 
 
-def drawn(widgets: list[Json]) -> Iterator[Metric]:
+def dashboard_metrics(widgets: list[Json]) -> Iterator[Metric]:
     """The metrics of a dashboard's widgets, with what stands for the one before written out."""
     for widget in widgets:
-        before: list[str] = []
+        previous: list[str] = []
         for row in widget["properties"]["metrics"]:
             words = [word for word in row if isinstance(word, str)]
             if words[0] == "...":
-                words = [*before[: len(before) - len(words) + 1], *words[1:]]
-            before = [before[place] if word == "." else word for place, word in enumerate(words)]
-            namespace, name, *dimension = before
-            yield namespace, name, " ".join(named(word) or word for word in dimension)
+                words = [*previous[: len(previous) - len(words) + 1], *words[1:]]
+            previous = [previous[place] if word == "." else word for place, word in enumerate(words)]
+            namespace, name, *dimension = previous
+            yield namespace, name, " ".join(resource_name(word) or word for word in dimension)
 
 
 def dashboard(stack: Stack) -> Iterator[str]:
     """One dashboard shows every function, every table, the API, and all that is counted."""
-    wanted: set[Metric] = {(NAMESPACE, "alarms", ""), *map(count_of, counted() | COUNTED_FOR_ALARMS)}
+    expected: set[Metric] = {(NAMESPACE, "alarms", ""), *map(count_metric, counted_events() | ALARM_EVENTS)}
     for id in stack.resources("AWS::ApiGatewayV2::Api"):
-        wanted |= {("AWS/ApiGateway", name, f"ApiId {id}") for name in ("Count", "4xx", "5xx", "Latency")}
+        expected |= {("AWS/ApiGateway", name, f"ApiId {id}") for name in ("Count", "4xx", "5xx", "Latency")}
     for id in stack.resources("AWS::Lambda::Function"):
-        wanted |= {("AWS/Lambda", name, f"FunctionName {id}") for name in ("Duration", "ConcurrentExecutions")}
+        expected |= {("AWS/Lambda", name, f"FunctionName {id}") for name in ("Duration", "ConcurrentExecutions")}
     for id in stack.resources("AWS::DynamoDB::Table"):
         names = ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents", "WriteThrottleEvents")
-        wanted |= {("AWS/DynamoDB", name, f"TableName {id}") for name in names}
+        expected |= {("AWS/DynamoDB", name, f"TableName {id}") for name in names}
     for id, board in stack.properties("AWS::CloudWatch::Dashboard").items():
         try:
             widgets = json.loads(text(board["DashboardBody"]))["widgets"]
         except ValueError:
             yield f"{id}: is not JSON"
             continue
-        found = set(drawn(widgets))
-        yield from (f"{id}: does not show {' '.join(metric).strip()}" for metric in sorted(wanted - found))
-        yield from (f"{id}: shows {' '.join(metric).strip()}, which is nothing" for metric in sorted(found - wanted))
+        actual = set(dashboard_metrics(widgets))
+        yield from (f"{id}: does not show {' '.join(metric).strip()}" for metric in sorted(expected - actual))
+        yield from (f"{id}: shows {' '.join(metric).strip()}, which is nothing" for metric in sorted(actual - expected))
         cells = [
             (x, y)
             for widget in widgets

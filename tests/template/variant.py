@@ -22,7 +22,7 @@ class Variant:
     changes: tuple[Change, ...]
 
 
-def parent(template: Json, path: str) -> tuple[Any, Any]:
+def find_holder(template: Json, path: str) -> tuple[Any, Any]:
     """What holds the place that a path leads to, and the place's key in it."""
     *keys, last = [int(key) if key.isdigit() else key for key in path.split(".")]
     holder: Any = template
@@ -35,7 +35,7 @@ def put(path: str, value: Any) -> Change:
     """Writes a value into the template."""
 
     def change(template: Json) -> None:
-        holder, key = parent(template, path)
+        holder, key = find_holder(template, path)
         holder[key] = value
 
     return change
@@ -45,12 +45,12 @@ def drop(path: str) -> Change:
     """Takes something out of the template."""
 
     def change(template: Json) -> None:
-        holder, key = parent(template, path)
+        holder, key = find_holder(template, path)
         del holder[key]
 
     return change
 
 
-def broken(check: Check, finding: str, *changes: Change) -> Variant:
+def create_variant(check: Check, finding: str, *changes: Change) -> Variant:
     """A variant with these changes."""
     return Variant(check, finding, changes)

@@ -27,18 +27,18 @@ def streams(stack: Stack) -> Iterator[str]:
     """A table has a stream if somebody is to be told of its changes, and else none."""
     for id, table in stack.properties("AWS::DynamoDB::Table").items():
         view = {"StreamViewType": STREAMS[id]} if id in STREAMS else None
-        wanted = {"Fn::If": [CONDITION, view, {"Ref": "AWS::NoValue"}]} if view else None
-        if table.get("StreamSpecification") != wanted:
+        expected = {"Fn::If": [CONDITION, view, {"Ref": "AWS::NoValue"}]} if view else None
+        if table.get("StreamSpecification") != expected:
             yield f"{id}: its stream is not {view}"
 
 
 def pipes(stack: Stack) -> Iterator[str]:
     """Each event has a pipe from a table's stream to the owner's bus, only where there is one."""
-    told = []
+    event_types = []
     for id, resource in stack.resources("AWS::Pipes::Pipe").items():
         pipe = resource["Properties"]
         event = pipe["TargetParameters"]["EventBridgeEventBusParameters"]
-        told.append(event["DetailType"])
+        event_types.append(event["DetailType"])
         if resource.get("Condition") != CONDITION:
             yield f"{id}: is there without {CONDITION}"
         if text(pipe["Source"]) not in [f"${{{table}.StreamArn}}" for table in STREAMS]:
@@ -50,21 +50,21 @@ def pipes(stack: Stack) -> Iterator[str]:
         for pattern in pipe["SourceParameters"].get("FilterCriteria", {}).get("Filters", [{"Pattern": "{}"}]):
             if json.loads(pattern["Pattern"]).keys() != {"dynamodb"}:
                 yield f"{id}: filters not just by the images"
-    if sorted(told) != sorted(EVENTS):
-        yield f"the pipes tell of {', '.join(sorted(told))}, not of {', '.join(sorted(EVENTS))}"
+    if sorted(event_types) != sorted(EVENTS):
+        yield f"the pipes tell of {', '.join(sorted(event_types))}, not of {', '.join(sorted(EVENTS))}"
 
 
-def carried(stack: Stack) -> Iterator[str]:
+def event_content(stack: Stack) -> Iterator[str]:
     """An event carries what it is documented to, and so never a hash or a digest."""
     for id, pipe in stack.properties("AWS::Pipes::Pipe").items():
         parameters = pipe["TargetParameters"]
-        wanted = EVENTS.get(parameters["EventBridgeEventBusParameters"]["DetailType"], {})
-        found = members(parameters.get("InputTemplate", "<$.>"))
-        if found != wanted:
-            yield f"{id}: carries {json.dumps(found)}"
+        expected = EVENTS.get(parameters["EventBridgeEventBusParameters"]["DetailType"], {})
+        actual = event_fields(parameters.get("InputTemplate", "<$.>"))
+        if actual != expected:
+            yield f"{id}: carries {json.dumps(actual)}"
 
 
-def members(template: str) -> Json:
+def event_fields(template: str) -> Json:
     """Where in a record the members of an event come from; the whole template if it is no
     object of quoted paths."""
     try:
