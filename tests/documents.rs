@@ -4,17 +4,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use relatch::Config;
-use relatch::telemetry::Event;
+use relatch_lambda::Config;
+use relatch_lambda::telemetry::Event;
 
-fn root() -> PathBuf {
+fn repository_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// All files of the repository's folders with one of these endings.
-fn files(endings: &[&str]) -> Vec<PathBuf> {
+fn find_files(endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![root()];
+    let mut folders = vec![repository_root()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -32,19 +32,19 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> String {
+fn read_text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
 /// What stands between two marks.
-fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
+fn texts_between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
     text.split(from).skip(1).filter_map(|rest| rest.split_once(to)).map(|(inner, _)| inner).collect()
 }
 
 #[test]
 fn every_test_that_security_md_names_exists() {
-    let sources: String = files(&[".rs", ".py", ".test.mjs"]).iter().map(|path| read(path)).collect();
-    let document = read(&root().join("docs/security.md"));
+    let sources: String = find_files(&[".rs", ".py", ".test.mjs"]).iter().map(|path| read_text(path)).collect();
+    let document = read_text(&repository_root().join("docs/security.md"));
     let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let mut count = 0;
     for cell in document.split('`').skip(1).step_by(2) {
@@ -67,8 +67,8 @@ fn every_test_that_security_md_names_exists() {
 
 #[test]
 fn every_link_leads_somewhere() {
-    for path in files(&[".md"]) {
-        for target in between(&read(&path), "](", ")") {
+    for path in find_files(&[".md"]) {
+        for target in texts_between(&read_text(&path), "](", ")") {
             let file = target.split('#').next().unwrap();
             if !target.contains("://") && !file.is_empty() {
                 assert!(path.parent().unwrap().join(file).exists(), "{}: {target}", path.display());
@@ -79,14 +79,14 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn the_readme_names_every_variable_and_every_parameter() {
-    let readme = read(&root().join("README.md"));
+    let readme = read_text(&repository_root().join("README.md"));
     for variable in Config::VARIABLES {
         let is_named = readme.contains(&format!("`{variable}`"))
             || (variable.starts_with("AWS_ENDPOINT_URL_") && readme.contains(&variable[16..]))
             || variable == "AWS_DEFAULT_REGION";
         assert!(is_named, "{variable}");
     }
-    let template = read(&root().join("template.yaml"));
+    let template = read_text(&repository_root().join("template.yaml"));
     let parameters = template.split("\nParameters:\n").nth(1).unwrap().split("\nRules:").next().unwrap();
     let names = parameters
         .lines()
@@ -98,12 +98,12 @@ fn the_readme_names_every_variable_and_every_parameter() {
 
 #[test]
 fn operations_md_explains_every_event() {
-    let document = read(&root().join("docs/operations.md"));
+    let document = read_text(&repository_root().join("docs/operations.md"));
     for event in Event::ALL {
         let row = format!("\n| `{}` | {} |", event.name(), event.level().name());
         assert!(document.contains(&row), "{row}");
     }
-    let counted = between(&document, "Counted are ", ".")[0];
+    let counted = texts_between(&document, "Counted are ", ".")[0];
     for event in Event::ALL {
         assert_eq!(counted.contains(&format!("`{}`", event.name())), event.is_counted(), "{event:?}");
     }
@@ -112,10 +112,10 @@ fn operations_md_explains_every_event() {
 /// The routes of the template and those that openapi.yaml describes are the same.
 #[test]
 fn openapi_yaml_describes_every_route() {
-    let template = read(&root().join("template.yaml"));
+    let template = read_text(&repository_root().join("template.yaml"));
     let declared: BTreeSet<String> =
-        between(&template, "RouteKey: ", "\n").into_iter().map(str::to_owned).collect();
-    let document = read(&root().join("docs/openapi.yaml"));
+        texts_between(&template, "RouteKey: ", "\n").into_iter().map(str::to_owned).collect();
+    let document = read_text(&repository_root().join("docs/openapi.yaml"));
     let paths = document.split("\npaths:\n").nth(1).unwrap().split("\ncomponents:").next().unwrap();
     let (mut described, mut path) = (BTreeSet::new(), "");
     for line in paths.lines() {

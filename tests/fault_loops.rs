@@ -9,10 +9,10 @@
 
 use std::time::Duration;
 
-use relatch::config::Deadlines;
-use relatch::lambda::Handler;
-use relatch_tests::{Client, Fault, FaultyDatabase, TestStack, call, claims};
-use serde_json::{Value, json};
+use relatch_lambda::Handler;
+use relatch_store::Deadlines;
+use relatch_tests::{Client, EventRequest, Fault, FaultyDatabase, Response, TestStack, claim, generation};
+use serde_json::json;
 
 const FAULTS: [Fault; 7] = [
     Fault::LostReply,
@@ -25,7 +25,7 @@ const FAULTS: [Fault; 7] = [
 ];
 
 /// Those that differ most, for pairs.
-const IN_PAIRS: [Fault; 3] =
+const PAIRED_FAULTS: [Fault; 3] =
     [Fault::LostReply, Fault::Error("ProvisionedThroughputExceededException", 400), Fault::Delayed(LATE)];
 
 const DEADLINES: Deadlines = Deadlines {
@@ -37,7 +37,7 @@ const DEADLINES: Deadlines = Deadlines {
 /// Longer than an attempt waits.
 const LATE: Duration = Duration::from_millis(400);
 
-/// What is asked for, of a user with two sessions.
+/// A request of a user with two sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Request {
     SignIn,
@@ -74,62 +74,61 @@ struct Scene {
 }
 
 impl Scene {
-    async fn set(request: Request) -> Self {
+    async fn prepare(request: Request) -> Self {
         let stack = TestStack::start(&[]).await;
-        let database = FaultyDatabase::start(stack.stack().dynamodb_url()).await;
+        let database = stack.faulty_database().await;
         let client = stack.client();
         let (mine, other) = (client.sign_in().await, client.sign_in().await);
         let old = mine.refresh_token();
         let current = client.refresh(&old).await.refresh_token();
         if request != RefreshAgain {
-            stack.clock.advance_seconds(60);
+            stack.clock.advance(Duration::from_mins(1));
         }
-        let other_id = claims(&other.access_token())["sid"].as_str().unwrap().to_owned();
+        let other_id = claim(&other.access_token(), "sid");
         let (access, other) = (mine.access_token(), other.refresh_token());
         Self { stack, database, client, old, current, access, other, other_id }
     }
 
-    /// Asks through the faulty way; gives the status and the body.
-    async fn ask(&self, request: Request) -> (u64, Value) {
-        let token = |token: &str| json!({ "refresh_token": token });
+    /// Sends the request through the faulty way.
+    async fn send(&self, request: Request) -> Response {
         match request {
-            SignIn => {
-                let body = json!({"email": self.client.email, "password": self.client.password});
-                self.call::<signin::SignIn>("POST /signin", &body).await
+            SignIn => self.call::<signin::SignIn>(EventRequest::post("/signin", &self.client.credentials())).await,
+            Refresh | RefreshAgain => self.call::<refresh::Refresh>(EventRequest::refresh(&self.current)).await,
+            RefreshOld => self.call::<refresh::Refresh>(EventRequest::refresh(&self.old)).await,
+            SignOut => {
+                let body = json!({"refresh_token": self.current});
+                self.call::<signout::SignOut>(EventRequest::post("/signout", &body)).await
             }
-            Refresh | RefreshAgain => self.call::<refresh::Refresh>("POST /refresh", &token(&self.current)).await,
-            RefreshOld => self.call::<refresh::Refresh>("POST /refresh", &token(&self.old)).await,
-            SignOut => self.call::<signout::SignOut>("POST /signout", &token(&self.current)).await,
             SignOutEverywhere => {
                 let body = json!({"refresh_token": self.current, "everywhere": true});
-                self.call::<signout::SignOut>("POST /signout", &body).await
+                self.call::<signout::SignOut>(EventRequest::post("/signout", &body)).await
             }
-            ListSessions => self.call::<sessions::Sessions>("GET /sessions", &Value::Null).await,
+            ListSessions => self.call::<sessions::Sessions>(EventRequest::get("/sessions")).await,
             EndSession => {
-                let route = format!("DELETE /sessions/{}", self.other_id);
-                self.call::<sessions::Sessions>(&route, &Value::Null).await
+                let path = format!("/sessions/{}", self.other_id);
+                self.call::<sessions::Sessions>(EventRequest::new("DELETE", &path)).await
             }
-            EndOtherSessions => self.call::<sessions::Sessions>("DELETE /sessions", &Value::Null).await,
+            EndOtherSessions => self.call::<sessions::Sessions>(EventRequest::new("DELETE", "/sessions")).await,
         }
     }
 
-    async fn call<H: Handler>(&self, route: &str, body: &Value) -> (u64, Value) {
-        let settings = [("AWS_ENDPOINT_URL_DYNAMODB", self.database.url())];
-        let function = self.stack.function_with::<H>(&settings, DEADLINES);
-        call(&function, route, body, Some(&self.access)).await
+    async fn call<H: Handler>(&self, request: EventRequest) -> Response {
+        let function = self.stack.function_with::<H>(&[self.database.setting()], DEADLINES);
+        request.with_bearer(&self.access).send(&function).await
     }
 
-    /// Asks until the answer is not 503, which a busy machine comes to without any fault.
-    async fn ask_again(&self, request: Request) -> (u64, Value) {
+    /// Sends the request until the response is not 503, which a busy machine may give without any
+    /// fault.
+    async fn send_until_available(&self, request: Request) -> Response {
         loop {
-            let answer = self.ask(request).await;
-            if answer.0 != 503 {
-                return answer;
+            let response = self.send(request).await;
+            if response.status != 503 {
+                return response;
             }
         }
     }
 
-    /// Whether a refresh accepts a token now; asked without faults.
+    /// Whether a refresh accepts a token now; without faults.
     async fn is_good(&self, token: &str) -> bool {
         loop {
             match self.client.refresh(token).await.status {
@@ -141,27 +140,27 @@ impl Scene {
 }
 
 /// What must hold once a request was answered with something else than 503.
-async fn expect_done(scene: &Scene, request: Request, (status, body): &(u64, Value)) {
+async fn expect_done(scene: &Scene, request: Request, response: &Response) {
     let expected = match request {
         SignIn | Refresh | RefreshAgain | ListSessions => 200,
         RefreshOld => 400,
         SignOut | SignOutEverywhere | EndSession | EndOtherSessions => 204,
     };
-    assert_eq!(*status, expected, "{body}");
-    let generation = || claims(body["refresh_token"].as_str().unwrap())["gen"].as_u64().unwrap();
+    assert_eq!(response.status, expected, "{response:?}");
+    let generation = || generation(&response.refresh_token());
     match request {
         SignIn => assert_eq!(generation(), 0),
         Refresh => assert_eq!(generation(), 2),
         RefreshAgain => assert_eq!(generation(), 1),
         RefreshOld => {
-            assert_eq!(body["error"], "invalid_grant");
+            assert_eq!(response.field("error"), "invalid_grant");
             assert!(!scene.is_good(&scene.current).await, "theft is answered once the session is ended");
         }
         SignOut => assert!(!scene.is_good(&scene.current).await && scene.is_good(&scene.other).await),
         SignOutEverywhere => {
             assert!(!scene.is_good(&scene.current).await && !scene.is_good(&scene.other).await);
         }
-        ListSessions => assert_eq!(body["sessions"].as_array().unwrap().len(), 2),
+        ListSessions => assert_eq!(response.json()["sessions"].as_array().unwrap().len(), 2),
         EndSession | EndOtherSessions => {
             assert!(!scene.is_good(&scene.other).await && scene.is_good(&scene.current).await);
         }
@@ -170,46 +169,46 @@ async fn expect_done(scene: &Scene, request: Request, (status, body): &(u64, Val
 
 /// One run: the faults strike, then the same request is asked again without them.
 async fn run(request: Request, faults: Vec<(usize, Fault)>) -> usize {
-    let scene = Scene::set(request).await;
+    let scene = Scene::prepare(request).await;
     scene.database.fail_calls(faults.clone());
-    let answer = scene.ask(request).await;
+    let response = scene.send(request).await;
     // What was held back is done now, after the answer.
     scene.database.settle().await;
-    if answer.0 == 503 {
-        assert_eq!(answer.1["error"], "temporarily_unavailable", "{request:?} {faults:?}");
+    if response.status == 503 {
+        assert_eq!(response.field("error"), "temporarily_unavailable", "{request:?} {faults:?}");
     } else {
-        expect_done(&scene, request, &answer).await;
+        expect_done(&scene, request, &response).await;
     }
     scene.database.fail_calls([]);
     // Asking again changes nothing that was done; what a sign-out ended is ended.
-    let again = scene.ask_again(request).await;
+    let again = scene.send_until_available(request).await;
     let is_own_session_over = matches!(request, SignOutEverywhere | SignOut | RefreshOld);
-    if !is_own_session_over || answer.0 == 503 {
+    if !is_own_session_over || response.status == 503 {
         expect_done(&scene, request, &again).await;
     }
-    scene.database.injected()
+    scene.database.injected_faults()
 }
 
 /// How many calls a request makes when nothing fails.
-async fn calls(request: Request) -> usize {
-    let scene = Scene::set(request).await;
-    scene.database.calls();
-    let answer = scene.ask(request).await;
-    let calls = scene.database.calls().len();
-    expect_done(&scene, request, &answer).await;
+async fn count_calls(request: Request) -> usize {
+    let scene = Scene::prepare(request).await;
+    scene.database.take_calls();
+    let response = scene.send(request).await;
+    let calls = scene.database.take_calls().len();
+    expect_done(&scene, request, &response).await;
     calls
 }
 
 async fn fail_every_call(request: Request) {
-    let count = calls(request).await;
+    let count = count_calls(request).await;
     let mut runs = Vec::new();
     for number in 0..count {
         for fault in FAULTS {
             runs.push(vec![(number, fault.clone())]);
             runs.push((number..number + 3).map(|number| (number, fault.clone())).collect());
         }
-        for fault in IN_PAIRS {
-            for other in IN_PAIRS {
+        for fault in PAIRED_FAULTS {
+            for other in PAIRED_FAULTS {
                 // A call that fails is made again, so there is one more to fail.
                 for second in number + 1..=count {
                     runs.push(vec![(number, fault.clone()), (second, other.clone())]);
@@ -220,9 +219,9 @@ async fn fail_every_call(request: Request) {
     // Calls that are made at once, or again on a busy machine, may come in another order, so
     // that not every planned fault finds its call; nearly all do.
     let (mut injected, total) = (0, runs.len());
-    for some in runs.chunks(16) {
-        let some = some.iter().map(|faults| run(request, faults.clone()));
-        injected += futures_util::future::join_all(some).await.into_iter().sum::<usize>();
+    for chunk in runs.chunks(16) {
+        let chunk = chunk.iter().map(|faults| run(request, faults.clone()));
+        injected += futures_util::future::join_all(chunk).await.into_iter().sum::<usize>();
     }
     println!("{request:?}: {count} calls, {total} runs, {injected} faults");
     assert!(injected >= total, "{injected} faults in {total} runs");

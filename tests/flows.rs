@@ -5,11 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
-use relatch_tests::{claims, deployment};
-use serde_json::{Value, json};
+use relatch_tests::{Response, claim, claims, deployment, header};
+use serde_json::json;
 
 #[tokio::test]
 async fn sign_in_call_refresh_and_call_again() {
@@ -28,28 +26,28 @@ async fn sign_in_call_refresh_and_call_again() {
 #[tokio::test]
 async fn a_token_response_has_exactly_these_members() {
     let client = deployment();
-    let answer = client.sign_in().await;
-    let body = answer.json();
-    let mut members: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
-    members.retain(|member| *member != "scope");
-    members.sort_unstable();
-    assert_eq!(members, ["access_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type"]);
+    let response = client.sign_in().await;
+    let body = response.json();
+    let mut fields: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    fields.retain(|field| *field != "scope");
+    fields.sort_unstable();
+    assert_eq!(fields, ["access_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type"]);
     assert_eq!(body["token_type"], "Bearer");
-    let access = claims(&answer.access_token());
+    let access = claims(&response.access_token());
     let life = access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap();
     assert_eq!(body["expires_in"], life);
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.header("strict-transport-security"), "max-age=63072000");
-    assert!(answer.header("content-type").starts_with("application/json"));
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    assert_eq!(response.header("strict-transport-security"), "max-age=63072000");
+    assert!(response.header("content-type").starts_with("application/json"));
 }
 
 #[tokio::test]
 async fn the_tokens_say_who_when_and_for_whom() {
     let client = deployment();
-    let answer = client.sign_in().await;
+    let response = client.sign_in().await;
     let configuration = client.get("/.well-known/openid-configuration").await.json();
-    let (access, refresh) = (claims(&answer.access_token()), claims(&answer.refresh_token()));
+    let (access, refresh) = (claims(&response.access_token()), claims(&response.refresh_token()));
     let issuer = configuration["issuer"].as_str().unwrap();
     assert_eq!(access["iss"], issuer);
     assert_eq!(refresh["iss"], issuer);
@@ -98,9 +96,9 @@ async fn repeating_a_refresh_gives_the_same_refresh_token() {
 async fn fifty_refreshes_at_once_have_one_successor() {
     let client = deployment();
     let token = client.sign_in().await.refresh_token();
-    let answers = join_all((0..50).map(|_| client.refresh(&token))).await;
-    let successors: BTreeSet<String> = answers.iter().map(relatch_tests::Answer::refresh_token).collect();
-    assert_eq!(answers.len(), 50);
+    let responses = join_all((0..50).map(|_| client.refresh(&token))).await;
+    let successors: BTreeSet<String> = responses.iter().map(Response::refresh_token).collect();
+    assert_eq!(responses.len(), 50);
     assert_eq!(successors.len(), 1);
     assert_eq!(client.refresh(successors.first().unwrap()).await.status, 200);
 }
@@ -133,14 +131,13 @@ async fn an_unknown_email_and_a_wrong_password_have_one_answer() {
     let long = client.sign_in_with(&client.email, &"x".repeat(1024)).await;
     let empty = client.sign_in_with(&client.email, "").await;
     assert_eq!(client.sign_in().await.status, 200);
-    for answer in [&wrong, &unknown, &cased, &spaced, &long, &empty] {
-        answer.expect_error(401, "invalid_credentials");
-        assert_eq!(answer.text, wrong.text);
-        let names = |answer: &relatch_tests::Answer| {
-            answer.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>()
-        };
-        assert_eq!(names(answer), names(&wrong));
-        assert!(!answer.header("www-authenticate").is_empty());
+    for response in [&wrong, &unknown, &cased, &spaced, &long, &empty] {
+        response.expect_error(401, "invalid_credentials");
+        assert_eq!(response.text, wrong.text);
+        let names =
+            |response: &Response| response.headers.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(names(response), names(&wrong));
+        assert!(!response.header("www-authenticate").is_empty());
     }
 }
 
@@ -171,9 +168,9 @@ async fn the_guarded_route_asks_for_a_token() {
 #[tokio::test]
 async fn neither_token_is_good_for_the_others_route() {
     let client = deployment();
-    let answer = client.sign_in().await;
-    client.user_info(&answer.refresh_token()).await.expect_error(401, "invalid_token");
-    client.refresh(&answer.access_token()).await.expect_error(400, "invalid_grant");
+    let response = client.sign_in().await;
+    client.user_info(&response.refresh_token()).await.expect_error(401, "invalid_token");
+    client.refresh(&response.access_token()).await.expect_error(400, "invalid_grant");
 }
 
 #[tokio::test]
@@ -204,7 +201,7 @@ async fn a_user_sees_where_they_are_signed_in_and_ends_it() {
     let client = deployment();
     let (lost, mine) = (client.sign_in().await, client.sign_in().await);
     let token = mine.access_token();
-    let sid = claims(&lost.access_token())["sid"].as_str().unwrap().to_owned();
+    let sid = claim(&lost.access_token(), "sid");
     let listed = client.sessions("GET", "", &token).await;
     assert!(listed.text.contains(&sid), "{listed:?}");
     assert_eq!(client.sessions("DELETE", &format!("/{sid}"), &token).await.status, 204);
@@ -221,14 +218,14 @@ async fn tokens_are_not_read_from_the_query() {
     client.get(&path).await.expect_error(401, "invalid_token");
     let refresh = token.refresh_token();
     for path in ["/refresh", "/signout"] {
-        let answer = client.post(&format!("{path}?refresh_token={refresh}"), &json!({})).await;
-        answer.expect_error(400, "invalid_request");
+        let response = client.post(&format!("{path}?refresh_token={refresh}"), &json!({})).await;
+        response.expect_error(400, "invalid_request");
     }
-    let asked = format!("/token?grant_type=refresh_token&refresh_token={refresh}");
-    client.post_form(&asked, &[("grant_type", "refresh_token")]).await.expect_error(400, "invalid_request");
+    let path = format!("/token?grant_type=refresh_token&refresh_token={refresh}");
+    client.post_form(&path, &[("grant_type", "refresh_token")]).await.expect_error(400, "invalid_request");
     client.post_form(&format!("/revoke?token={refresh}"), &[]).await.expect_error(400, "invalid_request");
-    let asked = format!("/signin?email={}&password=x", client.email);
-    client.post(&asked, &json!({})).await.expect_error(400, "invalid_request");
+    let path = format!("/signin?email={}&password=x", client.email);
+    client.post(&path, &json!({})).await.expect_error(400, "invalid_request");
     assert_eq!(client.refresh(&refresh).await.status, 200, "and none was used up");
 }
 
@@ -238,17 +235,17 @@ async fn a_cookie_is_no_token() {
     let token = client.sign_in().await;
     let (access, refresh) = (token.access_token(), token.refresh_token());
     let cookies = format!("access_token={access}; refresh_token={refresh}; token={refresh}");
-    let ask = async |method: &str, path: &str, body: &str, kind: &str| {
+    let send = async |method: &str, path: &str, body: &str, kind: &str| {
         let request = client.request(method, path).header("cookie", &cookies).header("content-type", kind);
         client.send(request.body(body.to_owned())).await
     };
     let form = "application/x-www-form-urlencoded";
-    ask("POST", "/token", "grant_type=refresh_token", form).await.expect_error(400, "invalid_request");
-    ask("POST", "/revoke", "token_type_hint=refresh_token", form).await.expect_error(400, "invalid_request");
+    send("POST", "/token", "grant_type=refresh_token", form).await.expect_error(400, "invalid_request");
+    send("POST", "/revoke", "token_type_hint=refresh_token", form).await.expect_error(400, "invalid_request");
     for path in ["/refresh", "/signout"] {
-        ask("POST", path, "{}", "application/json").await.expect_error(400, "invalid_request");
+        send("POST", path, "{}", "application/json").await.expect_error(400, "invalid_request");
     }
-    ask("GET", "/userinfo", "", "text/plain").await.expect_error(401, "invalid_token");
+    send("GET", "/userinfo", "", "text/plain").await.expect_error(401, "invalid_token");
     assert_eq!(client.refresh(&refresh).await.json()["token_type"], "Bearer", "nothing was used up");
 }
 
@@ -258,9 +255,7 @@ async fn the_key_set_is_public_and_verifies_the_access_token() {
     let keys = client.get("/.well-known/jwks.json").await;
     assert_eq!(keys.status, 200);
     assert!(keys.header("cache-control").contains("max-age="));
-    let header = client.sign_in().await.access_token();
-    let header: Value =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header.split('.').next().unwrap()).unwrap()).unwrap();
+    let header = header(&client.sign_in().await.access_token());
     assert_eq!(header["typ"], "at+jwt");
     let keys = keys.json();
     let keys = keys["keys"].as_array().unwrap();
@@ -301,8 +296,8 @@ async fn what_is_not_declared_is_not_found() {
         ("DELETE", "/userinfo"),
         ("GET", "/admin"),
     ] {
-        let answer = client.send(client.request(method, path)).await;
-        assert!(matches!(answer.status, 404 | 405), "{method} {path}: {answer:?}");
+        let response = client.send(client.request(method, path)).await;
+        assert!(matches!(response.status, 404 | 405), "{method} {path}: {response:?}");
     }
 }
 
@@ -311,38 +306,38 @@ async fn what_is_not_declared_is_not_found() {
 async fn the_token_endpoint_is_a_refresh() {
     let client = deployment();
     let first = client.sign_in().await.refresh_token();
-    let second = client.token(&[("refresh_token", &first)]).await;
-    let answer = second.json();
-    assert_eq!((second.status, &answer["token_type"]), (200, &json!("Bearer")));
+    let second = client.refresh_by_form(&[("refresh_token", &first)]).await;
+    assert_eq!((second.status, second.field("token_type").as_str()), (200, "Bearer"));
     assert_eq!(second.header("cache-control"), "no-store");
     let second = second.refresh_token();
     assert_ne!(first, second);
     assert_eq!(client.refresh(&first).await.refresh_token(), second, "a repeat, by the other route");
-    assert_eq!(client.token(&[("refresh_token", &first)]).await.refresh_token(), second);
-    assert_eq!(client.token(&[("refresh_token", &second)]).await.refresh_token(), second);
+    assert_eq!(client.refresh_by_form(&[("refresh_token", &first)]).await.refresh_token(), second);
+    assert_eq!(client.refresh_by_form(&[("refresh_token", &second)]).await.refresh_token(), second);
     client.revoke(&second).await;
-    client.token(&[("refresh_token", &second)]).await.expect_error(400, "invalid_grant");
+    client.refresh_by_form(&[("refresh_token", &second)]).await.expect_error(400, "invalid_grant");
 }
 
 #[tokio::test]
 async fn the_token_endpoint_has_one_grant_one_client_and_one_scope() {
     let client = deployment();
     let token = client.sign_in().await.refresh_token();
-    let with = async |name: &str, value: &str| client.token(&[("refresh_token", &token), (name, value)]).await;
+    let refresh_with =
+        async |name: &str, value: &str| client.refresh_by_form(&[("refresh_token", &token), (name, value)]).await;
     client.post_form("/token", &[("refresh_token", &token)]).await.expect_error(400, "invalid_request");
     client
         .post_form("/token", &[("grant_type", ""), ("refresh_token", &token)])
         .await
         .expect_error(400, "invalid_request");
     for grant in ["password", "authorization_code", "client_credentials", "REFRESH_TOKEN"] {
-        let answer = client.post_form("/token", &[("grant_type", grant), ("refresh_token", &token)]).await;
-        answer.expect_error(400, "unsupported_grant_type");
+        let response = client.post_form("/token", &[("grant_type", grant), ("refresh_token", &token)]).await;
+        response.expect_error(400, "unsupported_grant_type");
     }
-    with("client_id", "somebody else").await.expect_error(400, "invalid_client");
-    with("scope", "everything").await.expect_error(400, "invalid_scope");
-    let id = claims(&client.sign_in().await.access_token())["client_id"].as_str().unwrap().to_owned();
+    refresh_with("client_id", "somebody else").await.expect_error(400, "invalid_client");
+    refresh_with("scope", "everything").await.expect_error(400, "invalid_scope");
+    let id = claim(&client.sign_in().await.access_token(), "client_id");
     for (name, value) in [("client_id", id.as_str()), ("client_id", ""), ("scope", ""), ("resource", "")] {
-        assert_eq!(with(name, value).await.status, 200, "{name}={value}: no value is left out");
+        assert_eq!(refresh_with(name, value).await.status, 200, "{name}={value}: no value is left out");
     }
     client
         .post("/token", &json!({"grant_type": "refresh_token"}))

@@ -4,9 +4,9 @@
 
 use jwks::Jwks;
 use refresh::Refresh;
-use relatch::lambda::{Function, Handler};
-use relatch_tests::{FaultyDatabase, Sent, TestStack};
-use serde_json::{Value, json};
+use relatch_lambda::{Function, Handler};
+use relatch_tests::{EventRequest, FaultyDatabase, Gateway, Response, TestStack};
+use serde_json::json;
 use sessions::Sessions;
 use signin::SignIn;
 use signout::SignOut;
@@ -33,50 +33,36 @@ struct Target<H> {
 impl<H: Handler> Target<H> {
     async fn start() -> Self {
         let stack = TestStack::start(&[]).await;
-        let database = FaultyDatabase::start(stack.stack().dynamodb_url()).await;
-        let function = stack.function(&[("AWS_ENDPOINT_URL_DYNAMODB", database.url())]);
+        let database = stack.faulty_database().await;
+        let function = stack.function(&[database.setting()]);
         Self { database, function, _stack: stack }
     }
 
     /// The status, the same for both payloads.
-    async fn status(&self, sent: &Sent) -> u64 {
+    async fn status(&self, request: &EventRequest) -> u16 {
         let mut statuses = Vec::new();
-        for event in sent.events() {
-            let answer = serde_json::to_value(self.function.answer(&event.to_string()).await.unwrap()).unwrap();
-            let status = answer["statusCode"].as_u64().unwrap();
-            let header = |name: &str| match &answer["headers"][name] {
-                Value::Null => answer["multiValueHeaders"][name].clone(),
-                value => value.clone(),
-            };
-            let is_kept = H::NAME == "jwks" && status == 200;
-            assert_eq!(header("cache-control").to_string().contains("no-store"), !is_kept);
-            assert_eq!(header("allow").is_null(), status != 405);
-            for (name, value) in ALWAYS {
-                assert_eq!(header(name).to_string().trim_matches(['[', '"', ']']), value, "{name}: {status}");
+        for gateway in Gateway::ALL {
+            let response = request.clone().with_gateway(gateway).send(&self.function).await;
+            expect_safe_headers(&response, H::NAME == "jwks");
+            if response.status >= 400 {
+                assert!(!response.field("error").is_empty() && !response.field("error_description").is_empty());
             }
-            let is_json = header("content-type").to_string().contains("application/json; charset=utf-8");
-            assert!(is_json, "{status}");
-            assert!(header("set-cookie").is_null() && answer["cookies"].as_array().is_none_or(Vec::is_empty));
-            if status >= 400 {
-                let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-                assert!(body["error"].is_string() && body["error_description"].is_string(), "{body}");
-            }
-            statuses.push(status);
+            statuses.push(response.status);
         }
-        assert_eq!(statuses[0], statuses[1], "{} {}", sent.method, sent.path);
-        assert!(statuses[0] < 500, "{} {}", sent.method, sent.path);
-        assert_eq!(self.database.calls(), [""; 0], "{} {}", sent.method, sent.path);
+        assert_eq!(statuses[0], statuses[1], "{} {}", request.method, request.path);
+        assert!(statuses[0] < 500, "{} {}", request.method, request.path);
+        assert_eq!(self.database.take_calls(), [""; 0], "{} {}", request.method, request.path);
         statuses[0]
     }
 
-    /// What is not the route's own method or path.
-    async fn methods_and_paths(&self, methods: &[&str], path: &str) {
+    /// Methods and paths that are not the route's own.
+    async fn try_methods_and_paths(&self, methods: &[&str], path: &str) {
         for method in [
             "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "", "get", "Post",
             "🐴", "\0",
         ] {
             if !methods.contains(&method) {
-                assert_eq!(self.status(&Sent::to(method, path)).await, 405, "{method:?} {path}");
+                assert_eq!(self.status(&EventRequest::new(method, path)).await, 405, "{method:?} {path}");
             }
         }
         let upper = path.to_uppercase();
@@ -100,12 +86,12 @@ impl<H: Handler> Target<H> {
             &format!("/other{path}"),
             &format!("{path}{}", "a".repeat(9000)),
         ] {
-            assert_eq!(self.status(&Sent::to(methods[0], odd)).await, 404, "{odd:?}");
+            assert_eq!(self.status(&EventRequest::new(methods[0], odd)).await, 404, "{odd:?}");
         }
     }
 
     /// Bodies that are no JSON object; a body on a route that takes none changes nothing.
-    async fn bodies(&self, sent: &Sent, expected: impl Fn(u64) -> u64) {
+    async fn try_bodies(&self, request: &EventRequest, expected: impl Fn(u16) -> u16) {
         let deep = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
         for (body, status) in [
             ("", 400),
@@ -124,19 +110,19 @@ impl<H: Handler> Target<H> {
             (&"x".repeat(8193), 413),
             (&"x".repeat(6_000_000), 413),
         ] {
-            let sent = sent.clone().with_body(body);
-            assert_eq!(self.status(&sent).await, expected(status), "{:?} {body:.40}", sent.path);
+            let request = request.clone().with_body(body);
+            assert_eq!(self.status(&request).await, expected(status), "{:?} {body:.40}", request.path);
         }
         for base64 in ["e3=0", "!", "e30=\n", "e30", "/w=="] {
-            let sent = Sent { is_base64: true, ..sent.clone().with_body(base64) };
-            assert_eq!(self.status(&sent).await, expected(400), "{base64:?}");
+            let request = request.clone().with_base64(base64);
+            assert_eq!(self.status(&request).await, expected(400), "{base64:?}");
         }
     }
 
     /// `Authorization` headers that hold no token, or none of ours.
-    async fn tokens(&self, method: &str, path: &str) {
-        let sent = Sent::to(method, path);
-        assert_eq!(self.status(&sent).await, 401, "{path} without a header");
+    async fn try_tokens(&self, method: &str, path: &str) {
+        let request = EventRequest::new(method, path);
+        assert_eq!(self.status(&request).await, 401, "{path} without a header");
         let long = format!("Bearer {}", "x".repeat(5000));
         let dots = format!("Bearer {}", ".".repeat(4096));
         for (header, status) in [
@@ -154,36 +140,49 @@ impl<H: Handler> Target<H> {
             (&long, 401),
             (&dots, 401),
         ] {
-            let sent = sent.clone().with_header("Authorization", header);
-            assert_eq!(self.status(&sent).await, status, "{path} {header:.40}");
+            let request = request.clone().with_header("Authorization", header);
+            assert_eq!(self.status(&request).await, status, "{path} {header:.40}");
         }
-        let staged = Sent { stage: "prod", ..sent };
+        let staged = request.with_stage("prod");
         assert_eq!(self.status(&staged).await, 401, "behind a stage");
     }
+}
+
+/// Asserts the headers that every response has.
+#[track_caller]
+fn expect_safe_headers(response: &Response, is_cacheable: bool) {
+    let may_be_kept = is_cacheable && response.status == 200;
+    assert_eq!(response.header("cache-control").contains("no-store"), !may_be_kept, "{response:?}");
+    assert_eq!(response.headers.contains_key("allow"), response.status == 405, "{response:?}");
+    for (name, value) in ALWAYS {
+        assert_eq!(response.header(name), value, "{name}: {response:?}");
+    }
+    assert_eq!(response.header("content-type"), "application/json; charset=utf-8", "{response:?}");
+    assert_eq!(response.cookies(), [""; 0], "{response:?}");
 }
 
 #[tokio::test]
 async fn sign_in() {
     let target = Target::<SignIn>::start().await;
-    target.methods_and_paths(&["POST"], "/signin").await;
-    target.bodies(&Sent::to("POST", "/signin"), |status| status).await;
+    target.try_methods_and_paths(&["POST"], "/signin").await;
+    target.try_bodies(&EventRequest::new("POST", "/signin"), |status| status).await;
     let body = json!({"email": "no address", "password": "x"}).to_string();
-    let staged = Sent { stage: "prod", ..Sent::to("POST", "/signin").with_body(body) };
+    let staged = EventRequest::new("POST", "/signin").with_body(body).with_stage("prod");
     assert_eq!(target.status(&staged).await, 400, "behind a stage");
 }
 
 #[tokio::test]
 async fn refresh_route() {
     let target = Target::<Refresh>::start().await;
-    target.methods_and_paths(&["POST"], "/refresh").await;
-    target.bodies(&Sent::to("POST", "/refresh"), |status| status).await;
-    let sent = Sent::to("POST", "/refresh").with_body("{\"refresh_token\":\"x\"}");
+    target.try_methods_and_paths(&["POST"], "/refresh").await;
+    target.try_bodies(&EventRequest::new("POST", "/refresh"), |status| status).await;
+    let request = EventRequest::new("POST", "/refresh").with_body("{\"refresh_token\":\"x\"}");
     let short = "k".repeat(21);
     let long = "k".repeat(65);
     let two = format!("{short}k,{short}k");
-    target.methods_and_paths(&["POST"], "/token").await;
-    target.bodies(&Sent::to("POST", "/token"), |_| 415).await;
-    let form = Sent::to("POST", "/token").with_header("content-type", "application/x-www-form-urlencoded");
+    target.try_methods_and_paths(&["POST"], "/token").await;
+    target.try_bodies(&EventRequest::new("POST", "/token"), |_| 415).await;
+    let form = EventRequest::post_form("/token", "");
     let grant = "grant_type=refresh_token";
     for body in ["", "=", "&&&", "grant_type", "refresh_token=x", "grant_type=refresh_token&grant_type=x", grant] {
         assert_eq!(target.status(&form.clone().with_body(body)).await, 400, "{body}");
@@ -196,20 +195,20 @@ async fn refresh_route() {
     let basic = form.with_header("authorization", "Basic eDp5").with_header("cookie", "refresh_token=x");
     assert_eq!(target.status(&basic.with_body(format!("{grant}&refresh_token=x"))).await, 400, "never 401");
     for key in ["", "x", &short, &long, &two, "spaces in a key of its own", "kkkkkkkkkkkkkkkkkkkkkkü"] {
-        let sent = sent.clone().with_header("Idempotency-Key", key);
-        assert_eq!(target.status(&sent).await, 400, "{key:?}");
+        let request = request.clone().with_header("Idempotency-Key", key);
+        assert_eq!(target.status(&request).await, 400, "{key:?}");
     }
 }
 
 #[tokio::test]
 async fn sign_out_and_revoke() {
     let target = Target::<SignOut>::start().await;
-    target.methods_and_paths(&["POST"], "/signout").await;
-    target.bodies(&Sent::to("POST", "/signout"), |status| status).await;
-    target.methods_and_paths(&["POST"], "/revoke").await;
+    target.try_methods_and_paths(&["POST"], "/signout").await;
+    target.try_bodies(&EventRequest::new("POST", "/signout"), |status| status).await;
+    target.try_methods_and_paths(&["POST"], "/revoke").await;
     // A form: JSON is refused, and what is no form has no token in it.
-    target.bodies(&Sent::to("POST", "/revoke"), |_| 415).await;
-    let form = Sent::to("POST", "/revoke").with_header("content-type", "application/x-www-form-urlencoded");
+    target.try_bodies(&EventRequest::new("POST", "/revoke"), |_| 415).await;
+    let form = EventRequest::post_form("/revoke", "");
     let long = format!("token={}", "x".repeat(4097));
     for body in ["", "=", "&&&", "token=", "tokens=x", "token=x&token=y", "a=1&a=2&token=x", &long] {
         assert_eq!(target.status(&form.clone().with_body(body)).await, 400, "{body:.40}");
@@ -223,12 +222,12 @@ async fn sign_out_and_revoke() {
 #[tokio::test]
 async fn sessions_of_a_user() {
     let target = Target::<Sessions>::start().await;
-    target.methods_and_paths(&["GET", "DELETE"], "/sessions").await;
+    target.try_methods_and_paths(&["GET", "DELETE"], "/sessions").await;
     for path in ["/sessions", SID] {
-        target.tokens("DELETE", path).await;
-        target.bodies(&Sent::to("DELETE", path), |_| 401).await;
+        target.try_tokens("DELETE", path).await;
+        target.try_bodies(&EventRequest::new("DELETE", path), |_| 401).await;
     }
-    target.tokens("GET", "/sessions").await;
+    target.try_tokens("GET", "/sessions").await;
     for odd in [
         "",
         "x",
@@ -239,17 +238,17 @@ async fn sessions_of_a_user() {
         "AAAAAAAAAAAAAAAAAAAAA/",
         "AAAAAAAAAAAAAAAAAAAAA\0",
     ] {
-        assert_eq!(target.status(&Sent::to("DELETE", &format!("/sessions/{odd}"))).await, 404, "{odd:?}");
+        assert_eq!(target.status(&EventRequest::new("DELETE", &format!("/sessions/{odd}"))).await, 404, "{odd:?}");
     }
-    assert_eq!(target.status(&Sent::to("GET", SID)).await, 405);
+    assert_eq!(target.status(&EventRequest::new("GET", SID)).await, 405);
 }
 
 #[tokio::test]
 async fn user_info() {
     let target = Target::<UserInfo>::start().await;
-    target.methods_and_paths(&["GET"], "/userinfo").await;
-    target.tokens("GET", "/userinfo").await;
-    target.bodies(&Sent::to("GET", "/userinfo"), |_| 401).await;
+    target.try_methods_and_paths(&["GET"], "/userinfo").await;
+    target.try_tokens("GET", "/userinfo").await;
+    target.try_bodies(&EventRequest::new("GET", "/userinfo"), |_| 401).await;
 }
 
 #[tokio::test]
@@ -258,7 +257,7 @@ async fn metadata() {
     for path in
         ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
     {
-        target.methods_and_paths(&["GET"], path).await;
-        target.bodies(&Sent::to("GET", path), |_| 200).await;
+        target.try_methods_and_paths(&["GET"], path).await;
+        target.try_bodies(&EventRequest::new("GET", path), |_| 200).await;
     }
 }

@@ -3,19 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
 use refresh::Refresh;
-use relatch::lambda::{Function, Handler};
-use relatch_tests::{FaultyDatabase, TestStack, event};
-use serde_json::{Value, json};
+use relatch_lambda::{Function, Handler};
+use relatch_tests::{EventRequest, TestStack};
+use serde_json::json;
 use signin::SignIn;
 use signout::SignOut;
 
 const DOCUMENT: &str = include_str!("../docs/api.md");
 
 /// The rows of the table: what is sent, to its status and `error`.
-fn documented() -> BTreeMap<String, (u64, String)> {
+fn documented_rows() -> BTreeMap<String, (u16, String)> {
     let section = DOCUMENT.split("## Wrong input").nth(1).expect("the section");
     let rows = section.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| "));
     let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
@@ -25,59 +24,49 @@ fn documented() -> BTreeMap<String, (u64, String)> {
         .collect()
 }
 
-/// A route that takes a body, with the member that it needs first.
+/// A route that takes a body, with the field that it needs first.
 #[derive(Clone, Copy)]
 struct Route {
     path: &'static str,
-    member: &'static str,
-    longest: usize,
+    field: &'static str,
+    max_length: usize,
 }
 
-const SIGN_IN: Route = Route { path: "/signin", member: "email", longest: 254 };
-const REFRESH: Route = Route { path: "/refresh", member: "refresh_token", longest: 4096 };
+const SIGN_IN: Route = Route { path: "/signin", field: "email", max_length: 254 };
+const REFRESH: Route = Route { path: "/refresh", field: "refresh_token", max_length: 4096 };
 const SIGN_OUT: Route = Route { path: "/signout", ..REFRESH };
 
 impl Route {
-    /// A body of good form whose member has this JSON text.
-    fn body_with(self, value: &str) -> String {
-        format!("{{\"{}\":{value},\"password\":\"x\"}}", self.member)
+    /// A well-formed body whose field has this JSON text.
+    fn body_text(self, value: &str) -> String {
+        format!("{{\"{}\":{value},\"password\":\"x\"}}", self.field)
     }
 
-    fn with_body(self, body: impl Display) -> Value {
-        event(&format!("POST {}", self.path), body)
+    fn request(self) -> EventRequest {
+        EventRequest::new("POST", self.path)
     }
 
-    fn with_content_type(self, content_type: &str) -> Value {
-        let mut event = self.with_body(self.body_with("\"a@example.com\""));
-        event["headers"] = json!({ "content-type": content_type });
-        event
+    fn with_body(self, body: impl Into<String>) -> EventRequest {
+        self.request().with_body(body)
     }
 
-    fn with_base64(self, base64: &str) -> Value {
-        let mut event = self.with_body(base64);
-        event["isBase64Encoded"] = json!(true);
-        event
+    fn with_content_type(self, content_type: &str) -> EventRequest {
+        self.with_body(self.body_text("\"a@example.com\"")).with_header("content-type", content_type)
     }
 
-    /// A body of so many bytes.
-    fn of_length(self, bytes: usize) -> Value {
-        let body = self.body_with("\"a@example.com\"");
+    /// A request whose body has this length in bytes.
+    fn with_body_length(self, bytes: usize) -> EventRequest {
+        let body = self.body_text("\"a@example.com\"");
         self.with_body(format!("{body}{}", " ".repeat(bytes - body.len())))
     }
 
-    fn requests(self) -> BTreeMap<&'static str, Value> {
-        let member = self.member;
-        let mut another_method = self.with_body("");
-        another_method["requestContext"]["http"]["method"] = json!("PUT");
-        let mut another_path = self.with_body("{}");
-        another_path["routeKey"] = json!("$default");
-        another_path["rawPath"] = json!(format!("{}/", self.path));
-        let mut no_body = self.with_body("");
-        no_body.as_object_mut().unwrap().remove("body");
-        let mut no_content_type = self.with_body(self.body_with("\"a@example.com\""));
-        no_content_type["headers"] = json!({});
+    fn requests(self) -> BTreeMap<&'static str, EventRequest> {
+        let field = self.field;
+        let another_method = EventRequest::new("PUT", self.path).with_body("");
+        let another_path = EventRequest::new("POST", &format!("{}/", self.path)).with_body("{}");
+        let no_content_type = self.with_body(self.body_text("\"a@example.com\"")).without_header("content-type");
         BTreeMap::from([
-            ("no body", no_body),
+            ("no body", self.request()),
             ("an empty body", self.with_body("")),
             ("`null`", self.with_body("null")),
             ("a list", self.with_body("[]")),
@@ -85,38 +74,38 @@ impl Route {
             ("a string", self.with_body("\"text\"")),
             ("no JSON", self.with_body("email=a@example.com")),
             ("JSON that is cut off", self.with_body("{\"email\":")),
-            ("bytes after the JSON", self.with_body(format!("{}x", self.body_with("\"a\"")))),
-            ("a byte order mark", self.with_body(format!("\u{feff}{}", self.body_with("\"a\"")))),
-            ("not UTF-8", self.with_base64("eyJhIjoi/yJ9")),
-            ("a lone surrogate", self.with_body(self.body_with("\"\\ud800\""))),
+            ("bytes after the JSON", self.with_body(format!("{}x", self.body_text("\"a\"")))),
+            ("a byte order mark", self.with_body(format!("\u{feff}{}", self.body_text("\"a\"")))),
+            ("not UTF-8", self.request().with_base64("eyJhIjoi/yJ9")),
+            ("a lone surrogate", self.with_body(self.body_text("\"\\ud800\""))),
             ("a number beyond all numbers", self.with_body("{\"x\":1e999}")),
             (
                 "four thousand nested lists",
                 self.with_body(format!("{{\"x\":{}{}}}", "[".repeat(4000), "]".repeat(4000))),
             ),
             ("a member missing", self.with_body("{\"password\":\"x\"}")),
-            ("a member `null`", self.with_body(self.body_with("null"))),
-            ("a member that is a number", self.with_body(self.body_with("7"))),
-            ("a member that is a list", self.with_body(self.body_with("[\"a\"]"))),
-            ("a member that is an object", self.with_body(self.body_with("{}"))),
+            ("a member `null`", self.with_body(self.body_text("null"))),
+            ("a member that is a number", self.with_body(self.body_text("7"))),
+            ("a member that is a list", self.with_body(self.body_text("[\"a\"]"))),
+            ("a member that is an object", self.with_body(self.body_text("{}"))),
             (
                 "a member twice",
-                self.with_body(format!("{{\"{member}\":\"a\",\"{member}\":\"b\",\"password\":\"x\"}}")),
+                self.with_body(format!("{{\"{field}\":\"a\",\"{field}\":\"b\",\"password\":\"x\"}}")),
             ),
             (
                 "an unknown member twice",
-                self.with_body(format!("{{\"{member}\":\"a\",\"x\":1,\"x\":2,\"password\":\"x\"}}")),
+                self.with_body(format!("{{\"{field}\":\"a\",\"x\":1,\"x\":2,\"password\":\"x\"}}")),
             ),
             (
                 "a member in another case",
-                self.with_body(self.body_with("\"a\"").replace(member, &member.to_uppercase())),
+                self.with_body(self.body_text("\"a\"").replace(field, &field.to_uppercase())),
             ),
             (
                 "a member that is too long",
-                self.with_body(self.body_with(&format!("\"{}\"", "a".repeat(self.longest + 1)))),
+                self.with_body(self.body_text(&format!("\"{}\"", "a".repeat(self.max_length + 1)))),
             ),
-            ("8193 bytes", self.of_length(8193)),
-            ("six megabytes", self.of_length(6_000_000)),
+            ("8193 bytes", self.with_body_length(8193)),
+            ("six megabytes", self.with_body_length(6_000_000)),
             ("no content type", no_content_type),
             ("a form", self.with_content_type("application/x-www-form-urlencoded")),
             ("plain text", self.with_content_type("text/plain")),
@@ -130,7 +119,7 @@ impl Route {
 
 #[test]
 fn every_row_has_a_request_and_every_request_a_row() {
-    let rows: BTreeSet<String> = documented().into_keys().collect();
+    let rows: BTreeSet<String> = documented_rows().into_keys().collect();
     for route in [SIGN_IN, REFRESH, SIGN_OUT] {
         let requests: BTreeSet<String> = route.requests().into_keys().map(str::to_owned).collect();
         assert_eq!(requests, rows);
@@ -140,27 +129,20 @@ fn every_row_has_a_request_and_every_request_a_row() {
 #[tokio::test]
 async fn every_row_is_answered_as_documented_and_reaches_no_database() {
     let stack = TestStack::start(&[]).await;
-    let database = FaultyDatabase::start(stack.stack().dynamodb_url()).await;
-    let through_proxy = [("AWS_ENDPOINT_URL_DYNAMODB", database.url())];
-    walk(SIGN_IN, &stack.function::<SignIn>(&through_proxy)).await;
-    walk(REFRESH, &stack.function::<Refresh>(&through_proxy)).await;
-    walk(SIGN_OUT, &stack.function::<SignOut>(&through_proxy)).await;
-    assert_eq!(database.calls(), [""; 0]);
+    let database = stack.faulty_database().await;
+    let settings = [database.setting()];
+    expect_documented_responses(SIGN_IN, &stack.function::<SignIn>(&settings)).await;
+    expect_documented_responses(REFRESH, &stack.function::<Refresh>(&settings)).await;
+    expect_documented_responses(SIGN_OUT, &stack.function::<SignOut>(&settings)).await;
+    assert_eq!(database.take_calls(), [""; 0]);
 }
 
-async fn walk<H: Handler>(route: Route, function: &Function<H>) {
+async fn expect_documented_responses<H: Handler>(route: Route, function: &Function<H>) {
     let requests = route.requests();
-    for (what, (status, error)) in documented() {
-        let answer = function.answer(&requests[what.as_str()].to_string()).await.unwrap();
-        let answer = serde_json::to_value(answer).unwrap();
-        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        assert_eq!(
-            (&answer["statusCode"], &body["error"]),
-            (&json!(status), &json!(error)),
-            "{} {what}",
-            route.path
-        );
-        assert_eq!(answer["headers"]["cache-control"], "no-store", "{} {what}", route.path);
+    for (what, (status, error)) in documented_rows() {
+        let response = requests[what.as_str()].send(function).await;
+        assert_eq!((response.status, response.field("error")), (status, error), "{} {what}", route.path);
+        assert_eq!(response.header("cache-control"), "no-store", "{} {what}", route.path);
     }
 }
 
@@ -169,13 +151,11 @@ async fn walk<H: Handler>(route: Route, function: &Function<H>) {
 async fn what_is_just_within_the_limits_is_read() {
     let stack = TestStack::start(&[]).await;
     let sign_in = stack.function::<SignIn>(&[]);
-    let status = async |event: &Value| {
-        serde_json::to_value(sign_in.answer(&event.to_string()).await.unwrap()).unwrap()["statusCode"].clone()
-    };
-    assert_eq!(status(&SIGN_IN.of_length(8192)).await, 401);
+    let status = async |request: EventRequest| request.send(&sign_in).await.status;
+    assert_eq!(status(SIGN_IN.with_body_length(8192)).await, 401);
     let password = "x".repeat(1024);
     let with_password =
         |password: &str| SIGN_IN.with_body(json!({"email": "a@example.com", "password": password}).to_string());
-    assert_eq!(status(&with_password(&password)).await, 401);
-    assert_eq!(status(&with_password(&format!("{password}x"))).await, 400);
+    assert_eq!(status(with_password(&password)).await, 401);
+    assert_eq!(status(with_password(&format!("{password}x"))).await, 400);
 }

@@ -2,23 +2,25 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
-use relatch::telemetry::Log;
+use relatch::keys::Purpose;
 use relatch::time::Timestamp;
-use relatch::token::{Purpose, RefreshClaims, sign};
-use relatch_cli::dev::chaos::Chaos;
+use relatch::token::{RefreshClaims, sign};
 use relatch_cli::dev::engine::Storage;
 use relatch_cli::dev::{Stack, StackOptions, demo};
-use relatch_tests::{Answer, Client, ItemKey, ManualClock, TestStack, claims, keys};
+use relatch_lambda::telemetry::Log;
+use relatch_tests::{Client, ItemKey, ManualClock, Response, TestStack, claims, generation, keys, stack_options};
 
-/// The retry window in milliseconds.
-const W: i64 = 60_000;
+/// The retry window.
+const W: Duration = Duration::from_mins(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 const KEY: &str = "a-random-key-of-22-char";
 
 /// A signed-in client whose session was never rotated.
-struct SignedIn {
+struct SignedInUser {
     stack: TestStack,
     client: Client,
     session: ItemKey,
@@ -27,24 +29,25 @@ struct SignedIn {
     token: String,
 }
 
-async fn sign_in() -> SignedIn {
+async fn sign_in() -> SignedInUser {
     sign_in_with(&[]).await
 }
 
-async fn sign_in_with(settings: &[(&str, &str)]) -> SignedIn {
+async fn sign_in_with(settings: &[(&str, &str)]) -> SignedInUser {
     let stack = TestStack::start(settings).await;
     let client = stack.client();
-    let answer = client.sign_in().await;
-    let (session, user) = (ItemKey::session_of(&answer.access_token()), ItemKey::user_of(&answer.access_token()));
-    SignedIn { stack, client, session, user, token: answer.refresh_token() }
+    let response = client.sign_in().await;
+    let (session, user) =
+        (ItemKey::session_of(&response.access_token()), ItemKey::user_of(&response.access_token()));
+    SignedInUser { stack, client, session, user, token: response.refresh_token() }
 }
 
-impl SignedIn {
-    fn wait_millis(&self, millis: i64) {
-        self.stack.clock.advance_millis(millis);
+impl SignedInUser {
+    fn wait(&self, duration: Duration) {
+        self.stack.clock.advance(duration);
     }
 
-    async fn refresh(&self, token: &str) -> Answer {
+    async fn refresh(&self, token: &str) -> Response {
         self.client.refresh(token).await
     }
 
@@ -52,7 +55,7 @@ impl SignedIn {
     async fn rotate(&self, token: &str) -> String {
         let next = self.refresh(token).await.refresh_token();
         assert_ne!(next, token);
-        self.wait_millis(W);
+        self.wait(W);
         next
     }
 
@@ -61,22 +64,14 @@ impl SignedIn {
     }
 
     #[track_caller]
-    fn expect_logged(&self, event: &str, level: &str) {
-        let line = format!("\"event\":\"{event}\"");
-        let logged = self.stack.log();
-        assert!(
-            logged.lines().any(|found| found.contains(&line) && found.contains(&format!("\"level\":\"{level}\""))),
-            "{event} at {level} in {logged}"
-        );
+    fn expect_log_line(&self, event: &str, level: &str) {
+        let lines = self.stack.lines_about(event);
+        assert!(lines.iter().any(|line| line["level"] == level), "{event} at {level} in {}", self.stack.log());
     }
 }
 
-fn revoked() -> Option<AttributeValue> {
+fn revoked_status() -> Option<AttributeValue> {
     Some(AttributeValue::S("revoked".to_owned()))
-}
-
-fn generation(token: &str) -> u64 {
-    claims(token)["gen"].as_u64().unwrap()
 }
 
 // ------------------------------------------------------------------ rotated
@@ -90,11 +85,11 @@ async fn the_first_refresh_rotates_at_once() {
 
 #[tokio::test]
 async fn the_current_token_rotates_from_the_millisecond_the_window_ends() {
-    for millis in [W, W + 1, 10 * W] {
+    for pause in [W, W + MILLISECOND, 10 * W] {
         let it = sign_in().await;
         let first = it.refresh(&it.token).await.refresh_token();
-        it.wait_millis(millis);
-        assert_eq!(generation(&it.refresh(&first).await.refresh_token()), 2, "{millis}");
+        it.wait(pause);
+        assert_eq!(generation(&it.refresh(&first).await.refresh_token()), 2, "{pause:?}");
     }
 }
 
@@ -103,22 +98,22 @@ async fn a_refresh_token_says_when_its_generation_came_to_be_and_when_it_ends() 
     let it = sign_in_with(&[("REFRESH_TOKEN_TTL", "1000"), ("SESSION_MAX_AGE", "1500")]).await;
     let signed_in = it.stack.clock.now().seconds();
     assert_eq!(claims(&it.token)["exp"], signed_in + 1000);
-    it.wait_millis(900_000);
-    let answer = it.refresh(&it.token).await;
-    let next = claims(&answer.refresh_token());
+    it.wait(Duration::from_secs(900));
+    let response = it.refresh(&it.token).await;
+    let next = claims(&response.refresh_token());
     assert_eq!(next["iat"], signed_in + 900);
     assert_eq!(next["exp"], signed_in + 1500, "never past the absolute expiry");
-    assert_eq!(answer.json()["refresh_expires_in"], 600);
+    assert_eq!(response.json()["refresh_expires_in"], 600);
 }
 
 #[tokio::test]
 async fn an_access_token_that_expired_is_401_and_a_refresh_mends_it() {
     let it = sign_in().await;
     let first = it.client.sign_in().await;
-    let expires_in = first.json()["expires_in"].as_i64().unwrap() * 1000;
-    it.wait_millis(expires_in - 1000);
+    let expires_in = Duration::from_secs(first.json()["expires_in"].as_u64().unwrap());
+    it.wait(expires_in - Duration::from_secs(1));
     assert_eq!(it.client.user_info(&first.access_token()).await.status, 200);
-    it.wait_millis(1000);
+    it.wait(Duration::from_secs(1));
     it.client.user_info(&first.access_token()).await.expect_error(401, "invalid_token");
     let next = it.refresh(&first.refresh_token()).await;
     assert_eq!(it.client.user_info(&next.access_token()).await.status, 200);
@@ -129,15 +124,15 @@ async fn however_many_refresh_at_once_there_is_one_successor() {
     for count in [2, 50, 500] {
         let it = sign_in().await;
         // A client asks again on 503, which is what an engine on a busy machine comes to.
-        let persist = async || loop {
-            let answer = it.refresh(&it.token).await;
-            if answer.status != 503 {
-                return answer;
+        let refresh_until_available = async || loop {
+            let response = it.refresh(&it.token).await;
+            if response.status != 503 {
+                return response;
             }
         };
-        let answers = join_all((0..count).map(|_| persist())).await;
-        let successors: BTreeSet<String> = answers.iter().map(Answer::refresh_token).collect();
-        assert_eq!((answers.len(), successors.len()), (count, 1));
+        let responses = join_all((0..count).map(|_| refresh_until_available())).await;
+        let successors: BTreeSet<String> = responses.iter().map(Response::refresh_token).collect();
+        assert_eq!((responses.len(), successors.len()), (count, 1));
         let item = it.stack.item(&it.session).await.unwrap();
         assert_eq!(item["gen"], AttributeValue::N("1".to_owned()));
     }
@@ -150,10 +145,12 @@ async fn the_current_token_comes_back_unchanged_within_the_window() {
     // Tokens tell whole seconds, the session milliseconds: both ways of finding out.
     for since_full_second in [0, 500, 999] {
         let it = sign_in().await;
-        it.wait_millis(1000 - it.stack.clock.now().millis().rem_euclid(1000) + since_full_second);
+        let next_second = Timestamp::from_seconds(it.stack.clock.now().seconds() + 1);
+        let start = next_second + Duration::from_millis(since_full_second);
+        it.wait(start.duration_since(it.stack.clock.now()));
         let first = it.refresh(&it.token).await;
-        for millis in [0, W - 1] {
-            it.wait_millis(millis);
+        for pause in [Duration::ZERO, W - MILLISECOND] {
+            it.wait(pause);
             let again = it.refresh(&first.refresh_token()).await;
             assert_eq!(again.refresh_token(), first.refresh_token());
             assert_ne!(again.access_token(), first.access_token());
@@ -167,7 +164,7 @@ async fn an_answer_within_the_window_writes_nothing() {
     let it = sign_in().await;
     let first = it.refresh(&it.token).await.refresh_token();
     let before = it.stack.item(&it.session).await;
-    it.wait_millis(W - 1);
+    it.wait(W - MILLISECOND);
     assert_eq!(it.refresh(&first).await.status, 200);
     assert_eq!(it.refresh(&it.token).await.status, 200);
     assert_eq!(it.stack.item(&it.session).await, before);
@@ -179,7 +176,7 @@ async fn an_answer_within_the_window_writes_nothing() {
 async fn the_predecessor_gets_the_same_successor_until_the_window_ends() {
     let it = sign_in().await;
     let first = it.refresh(&it.token).await.refresh_token();
-    it.wait_millis(W - 1);
+    it.wait(W - MILLISECOND);
     let again = it.refresh(&it.token).await;
     assert_eq!(again.refresh_token(), first);
     assert_eq!(it.client.user_info(&again.access_token()).await.status, 200);
@@ -189,9 +186,9 @@ async fn the_predecessor_gets_the_same_successor_until_the_window_ends() {
 async fn repeating_does_not_extend_the_window() {
     let it = sign_in().await;
     let first = it.refresh(&it.token).await.refresh_token();
-    it.wait_millis(W / 2);
+    it.wait(W / 2);
     assert_eq!(it.refresh(&it.token).await.refresh_token(), first);
-    it.wait_millis(W / 2);
+    it.wait(W / 2);
     it.refresh(&it.token).await.expect_error(400, "invalid_grant");
 }
 
@@ -199,9 +196,9 @@ async fn repeating_does_not_extend_the_window() {
 async fn the_tokens_key_gets_the_same_successor_at_any_time() {
     let it = sign_in().await;
     let first = it.client.refresh_with_key(&it.token, KEY).await.refresh_token();
-    for millis in [0, W - 1, 1, 1, 86_400_000] {
-        it.wait_millis(millis);
-        assert_eq!(it.client.refresh_with_key(&it.token, KEY).await.refresh_token(), first, "{millis}");
+    for pause in [Duration::ZERO, W - MILLISECOND, MILLISECOND, MILLISECOND, Duration::from_hours(24)] {
+        it.wait(pause);
+        assert_eq!(it.client.refresh_with_key(&it.token, KEY).await.refresh_token(), first, "{pause:?}");
     }
     assert_eq!(generation(&it.refresh(&first).await.refresh_token()), 2);
     it.client.refresh_with_key(&it.token, KEY).await.expect_error(400, "invalid_grant");
@@ -211,9 +208,9 @@ async fn the_tokens_key_gets_the_same_successor_at_any_time() {
 async fn another_key_is_no_key() {
     let it = sign_in().await;
     assert_eq!(it.client.refresh_with_key(&it.token, KEY).await.status, 200);
-    it.wait_millis(W);
+    it.wait(W);
     it.client.refresh_with_key(&it.token, "another-key-of-22-chars").await.expect_error(400, "invalid_grant");
-    assert_eq!(it.status().await, revoked());
+    assert_eq!(it.status().await, revoked_status());
 }
 
 #[tokio::test]
@@ -221,7 +218,7 @@ async fn a_key_that_came_within_the_window_is_not_the_rotations_key() {
     let it = sign_in().await;
     assert_eq!(it.refresh(&it.token).await.status, 200);
     assert_eq!(it.client.refresh_with_key(&it.token, KEY).await.status, 200);
-    it.wait_millis(W);
+    it.wait(W);
     it.client.refresh_with_key(&it.token, KEY).await.expect_error(400, "invalid_grant");
 }
 
@@ -229,14 +226,14 @@ async fn a_key_that_came_within_the_window_is_not_the_rotations_key() {
 
 #[tokio::test]
 async fn the_predecessor_is_theft_from_the_millisecond_the_window_ends() {
-    for millis in [W, W + 1] {
+    for pause in [W, W + MILLISECOND] {
         let it = sign_in().await;
         let first = it.refresh(&it.token).await.refresh_token();
-        it.wait_millis(millis);
+        it.wait(pause);
         it.refresh(&it.token).await.expect_error(400, "invalid_grant");
         it.refresh(&first).await.expect_error(400, "invalid_grant");
-        assert_eq!(it.status().await, revoked());
-        it.expect_logged("refresh_reuse", "warn");
+        assert_eq!(it.status().await, revoked_status());
+        it.expect_log_line("refresh_reuse", "warn");
     }
 }
 
@@ -264,9 +261,9 @@ async fn theft_ends_this_session_only_and_the_user_signs_in_again_at_once() {
 async fn a_thief_who_came_first_is_caught_by_the_owner() {
     let it = sign_in().await;
     let stolen = it.rotate(&it.token).await;
-    let thiefs = it.rotate(&stolen).await;
+    let thief = it.rotate(&stolen).await;
     it.refresh(&stolen).await.expect_error(400, "invalid_grant");
-    it.refresh(&thiefs).await.expect_error(400, "invalid_grant");
+    it.refresh(&thief).await.expect_error(400, "invalid_grant");
 }
 
 #[tokio::test]
@@ -292,8 +289,8 @@ async fn a_token_newer_than_the_table_ends_the_session_and_raises_an_alarm() {
     let newer = sign(&newer, keys.signing_key(Purpose::Refresh, it.stack.clock.now()).unwrap()).unwrap();
     it.refresh(&newer).await.expect_error(400, "invalid_grant");
     it.refresh(&first).await.expect_error(400, "invalid_grant");
-    assert_eq!(it.status().await, revoked());
-    it.expect_logged("refresh_future", "alarm");
+    assert_eq!(it.status().await, revoked_status());
+    it.expect_log_line("refresh_future", "alarm");
 }
 
 // ------------------------------------------------------------------ gone and dead
@@ -306,7 +303,7 @@ async fn a_session_that_is_gone_is_not_made_again() {
     for token in [&it.token, &first] {
         it.refresh(token).await.expect_error(400, "invalid_grant");
     }
-    it.wait_millis(W);
+    it.wait(W);
     it.refresh(&first).await.expect_error(400, "invalid_grant");
     assert_eq!(it.stack.item(&it.session).await, None);
 }
@@ -315,10 +312,10 @@ async fn a_session_that_is_gone_is_not_made_again() {
 async fn a_session_ends_when_it_lay_idle_for_too_long() {
     let it = sign_in_with(&[("REFRESH_TOKEN_TTL", "1000")]).await;
     let end = Timestamp::from_seconds(claims(&it.token)["exp"].as_i64().unwrap());
-    it.wait_millis(end.millis_since(it.stack.clock.now()) - 1);
+    it.wait(end.duration_since(it.stack.clock.now()) - MILLISECOND);
     let first = it.refresh(&it.token).await.refresh_token();
     let end = Timestamp::from_seconds(claims(&first)["exp"].as_i64().unwrap());
-    it.wait_millis(end.millis_since(it.stack.clock.now()));
+    it.wait(end.duration_since(it.stack.clock.now()));
     it.refresh(&first).await.expect_error(400, "invalid_grant");
 }
 
@@ -339,10 +336,10 @@ async fn a_session_ends_at_its_age_however_busy_it_is() {
     let it = sign_in_with(&[("REFRESH_TOKEN_TTL", "1000"), ("SESSION_MAX_AGE", "2000")]).await;
     let mut token = it.token.clone();
     for _ in 0..2 {
-        it.wait_millis(900_000);
+        it.wait(Duration::from_secs(900));
         token = it.refresh(&token).await.refresh_token();
     }
-    it.wait_millis(200_000);
+    it.wait(Duration::from_secs(200));
     it.refresh(&token).await.expect_error(400, "invalid_grant");
 }
 
@@ -355,7 +352,7 @@ async fn a_revoked_session_stays_dead_for_every_generation() {
         for token in [&it.token, &first] {
             it.refresh(token).await.expect_error(400, "invalid_grant");
         }
-        it.wait_millis(W);
+        it.wait(W);
     }
 }
 
@@ -370,7 +367,7 @@ async fn a_user_who_is_disabled_or_has_another_epoch_or_is_gone_gets_no_token() 
         for token in [&it.token, &first] {
             it.refresh(token).await.expect_error(400, "invalid_grant");
         }
-        it.wait_millis(W);
+        it.wait(W);
         it.refresh(&first).await.expect_error(400, "invalid_grant");
     }
     let it = sign_in().await;
@@ -391,7 +388,7 @@ async fn without_a_window_every_token_is_good_once() {
         let first = refresh(&it.token).await.refresh_token();
         refresh(&it.token).await.expect_error(400, "invalid_grant");
         refresh(&first).await.expect_error(400, "invalid_grant");
-        assert_eq!(it.status().await, revoked());
+        assert_eq!(it.status().await, revoked_status());
     }
 }
 
@@ -401,7 +398,7 @@ async fn without_a_window_every_token_is_good_once() {
 async fn an_instance_two_seconds_behind_takes_the_token_for_a_young_one() {
     let it = sign_in().await;
     let first = it.refresh(&it.token).await.refresh_token();
-    it.wait_millis(-2000);
+    it.stack.clock.turn_back(Duration::from_secs(2));
     assert_eq!(it.refresh(&first).await.refresh_token(), first);
     assert_eq!(it.refresh(&it.token).await.refresh_token(), first);
 }
@@ -410,33 +407,21 @@ async fn an_instance_two_seconds_behind_takes_the_token_for_a_young_one() {
 async fn a_token_from_a_clock_far_ahead_is_refused_and_revokes_nothing() {
     let it = sign_in().await;
     let first = it.refresh(&it.token).await.refresh_token();
-    it.wait_millis(-7000);
+    it.stack.clock.turn_back(Duration::from_secs(7));
     it.refresh(&first).await.expect_error(400, "invalid_grant");
-    it.wait_millis(7000);
+    it.wait(Duration::from_secs(7));
     assert_eq!(it.refresh(&first).await.status, 200);
 }
 
 /// Starts a stack on a folder, as after a deploy or a crash.
-async fn start_on(folder: &tempfile::TempDir, clock: &ManualClock) -> (Stack, Client) {
-    let stack = Stack::start(StackOptions {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        dynamodb: "127.0.0.1:0".parse().unwrap(),
+async fn start_in_folder(folder: &tempfile::TempDir, clock: &ManualClock) -> (Stack, Client) {
+    let settings = [("TOKEN_ISSUER", "https://auth.example.com")];
+    let options = StackOptions {
         storage: Storage::Folder(folder.path().to_owned()),
         keys_file: folder.path().join("keys.json"),
-        template: include_str!("../template.yaml").to_owned(),
-        overrides: [
-            ("BCRYPT_COST".to_owned(), "4".to_owned()),
-            ("TOKEN_ISSUER".to_owned(), "https://auth.example.com".to_owned()),
-        ]
-        .into(),
-        invoke_overrides: [].into(),
-        chaos: Chaos::default(),
-        playground: false,
-        demo: true,
-        clock: clock.clock(),
-        log: Log::to(std::io::sink()),
-    });
-    let stack = stack.await.unwrap();
+        ..stack_options(&settings, clock.clock(), Log::to(std::io::sink()))
+    };
+    let stack = Stack::start(options).await.unwrap();
     let client = Client::new(stack.url(), demo::EMAIL, demo::PASSWORD);
     (stack, client)
 }
@@ -446,21 +431,21 @@ async fn start_on(folder: &tempfile::TempDir, clock: &ManualClock) -> (Stack, Cl
 async fn a_restart_between_every_two_steps_changes_nothing() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), ManualClock::starting_now());
     let refresh = async |token: &str, key: Option<&str>| {
-        let (stack, client) = start_on(&folder, &clock).await;
-        let answer = match key {
+        let (stack, client) = start_in_folder(&folder, &clock).await;
+        let response = match key {
             Some(key) => client.refresh_with_key(token, key).await,
             None => client.refresh(token).await,
         };
         stack.stop().await;
-        answer
+        response
     };
-    let (stack, client) = start_on(&folder, &clock).await;
+    let (stack, client) = start_in_folder(&folder, &clock).await;
     let token = client.sign_in().await.refresh_token();
     stack.stop().await;
     let first = refresh(&token, Some(KEY)).await.refresh_token();
     assert_eq!(refresh(&token, None).await.refresh_token(), first, "a retry");
     assert_eq!(refresh(&first, None).await.refresh_token(), first, "the same");
-    clock.advance_millis(W);
+    clock.advance(W);
     assert_eq!(refresh(&token, Some(KEY)).await.refresh_token(), first, "a retry with the key");
     let second = refresh(&first, None).await.refresh_token();
     assert_eq!(generation(&second), 2);
@@ -483,7 +468,7 @@ async fn a_restored_session_goes_on_with_the_token_of_its_time() {
         if is_newer_presented {
             it.refresh(&second).await.expect_error(400, "invalid_grant");
             it.refresh(&first).await.expect_error(400, "invalid_grant");
-            it.expect_logged("refresh_future", "alarm");
+            it.expect_log_line("refresh_future", "alarm");
         } else {
             assert_eq!(generation(&it.refresh(&first).await.refresh_token()), 2);
         }

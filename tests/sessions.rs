@@ -1,8 +1,10 @@
 //! Where a user is signed in, and an end to it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::AttributeValue;
-use relatch_tests::{Answer, Client, ItemKey, TestStack, claims};
+use relatch_tests::{Client, ItemKey, Response, TestStack, claim};
 use serde_json::Value;
 
 async fn start() -> (TestStack, Client) {
@@ -11,19 +13,19 @@ async fn start() -> (TestStack, Client) {
     (stack, client)
 }
 
-async fn sign_in_as(client: &Client, device: &str) -> Answer {
-    let body = serde_json::json!({"email": client.email, "password": client.password});
-    let answer = client.send(client.request("POST", "/signin").header("user-agent", device).json(&body)).await;
-    assert_eq!(answer.status, 200);
-    answer
+async fn sign_in_as(client: &Client, device: &str) -> Response {
+    let request = client.request("POST", "/signin").header("user-agent", device);
+    let response = client.send(request.json(&client.credentials())).await;
+    assert_eq!(response.status, 200);
+    response
 }
 
-fn sid(answer: &Answer) -> String {
-    claims(&answer.access_token())["sid"].as_str().unwrap().to_owned()
+fn sid(response: &Response) -> String {
+    claim(&response.access_token(), "sid")
 }
 
-async fn list(client: &Client, answer: &Answer) -> Vec<Value> {
-    let listed = client.sessions("GET", "", &answer.access_token()).await;
+async fn list_sessions(client: &Client, response: &Response) -> Vec<Value> {
+    let listed = client.sessions("GET", "", &response.access_token()).await;
     assert_eq!(listed.status, 200, "{listed:?}");
     listed.json()["sessions"].as_array().unwrap().clone()
 }
@@ -32,20 +34,22 @@ async fn list(client: &Client, answer: &Answer) -> Vec<Value> {
 async fn a_user_sees_where_they_are_signed_in() {
     let (stack, client) = start().await;
     let phone = sign_in_as(&client, "Zoë's phone").await;
-    stack.clock.advance_seconds(90_000);
+    let pause = Duration::from_hours(25);
+    stack.clock.advance(pause);
     let laptop = sign_in_as(&client, "a laptop").await;
-    let listed = list(&client, &laptop).await;
-    let of = |name: &str| listed.iter().map(|session| session[name].clone()).collect::<Vec<_>>();
-    assert_eq!(of("sid"), [sid(&laptop), sid(&phone)], "the newest first");
-    assert_eq!(of("device"), ["a laptop", "Zoë's phone"]);
-    assert_eq!(of("is_current"), [true, false]);
-    let day = |seconds_ago| stack.clock.now().minus_seconds(seconds_ago).to_day();
-    assert_eq!(of("last_used_on"), [day(0), day(90_000)]);
-    assert_eq!(listed[1]["created_at"], stack.clock.now().minus_seconds(90_000).to_rfc3339());
+    let listed = list_sessions(&client, &laptop).await;
+    let values = |name: &str| listed.iter().map(|session| session[name].clone()).collect::<Vec<_>>();
+    assert_eq!(values("sid"), [sid(&laptop), sid(&phone)], "the newest first");
+    assert_eq!(values("device"), ["a laptop", "Zoë's phone"]);
+    assert_eq!(values("is_current"), [true, false]);
+    let today = stack.clock.now().to_day();
+    let phone_sign_in = stack.clock.now() - pause;
+    assert_eq!(values("last_used_on"), [today.clone(), phone_sign_in.to_day()]);
+    assert_eq!(listed[1]["created_at"], phone_sign_in.to_rfc3339());
     assert_eq!(listed[0].as_object().unwrap().len(), 5, "{listed:?}");
     // A refresh is seen to the day, and no finer.
     client.refresh(&phone.refresh_token()).await.refresh_token();
-    assert_eq!(list(&client, &laptop).await[1]["last_used_on"], day(0));
+    assert_eq!(list_sessions(&client, &laptop).await[1]["last_used_on"], today);
 }
 
 #[tokio::test]
@@ -57,7 +61,7 @@ async fn one_session_is_ended_from_another() {
         assert_eq!(client.sessions("DELETE", &path, &mine.access_token()).await.status, 204);
     }
     client.refresh(&lost.refresh_token()).await.expect_error(400, "invalid_grant");
-    assert_eq!(list(&client, &mine).await.len(), 1);
+    assert_eq!(list_sessions(&client, &mine).await.len(), 1);
     assert_eq!(client.refresh(&mine.refresh_token()).await.status, 200);
 }
 
@@ -71,7 +75,7 @@ async fn all_others_are_ended() {
         client.refresh(&other.refresh_token()).await.expect_error(400, "invalid_grant");
         client.sessions("GET", "", &other.access_token()).await.expect_error(401, "invalid_token");
     }
-    assert_eq!(list(&client, &mine).await.len(), 1);
+    assert_eq!(list_sessions(&client, &mine).await.len(), 1);
     assert_eq!(client.refresh(&mine.refresh_token()).await.status, 200);
 }
 
@@ -85,9 +89,9 @@ async fn nobody_reaches_the_sessions_of_another_user() {
         stack.item(&ItemKey::session_of(&mine.access_token())).await.unwrap()["status"],
         AttributeValue::S("active".to_owned())
     );
-    for odd in ["/x", "/", "/a/b", &format!("/{other}/"), "/..%2f..%2f", &format!("/{other}A")] {
-        let answer = client.sessions("DELETE", odd, &mine.access_token()).await;
-        assert_eq!(answer.status, 404, "{odd}: {answer:?}");
+    for path in ["/x", "/", "/a/b", &format!("/{other}/"), "/..%2f..%2f", &format!("/{other}A")] {
+        let response = client.sessions("DELETE", path, &mine.access_token()).await;
+        assert_eq!(response.status, 404, "{path}: {response:?}");
     }
 }
 
@@ -109,9 +113,9 @@ async fn a_token_whose_session_is_not_live_is_refused_on_every_route() {
         for (method, path) in
             [("GET", String::new()), ("DELETE", String::new()), ("DELETE", format!("/{}", sid(&other)))]
         {
-            let answer = client.sessions(method, &path, &mine.access_token()).await;
-            answer.expect_error(401, "invalid_token");
-            assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+            let response = client.sessions(method, &path, &mine.access_token()).await;
+            response.expect_error(401, "invalid_token");
+            assert_eq!(response.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         }
         let kept = stack.item(&ItemKey::session_of(&other.access_token())).await.unwrap();
         assert_eq!(kept["status"], text("active"), "{reason}");
@@ -129,15 +133,15 @@ async fn the_routes_ask_for_an_access_token() {
 #[tokio::test]
 async fn a_user_has_at_most_fifty_live_sessions_and_the_oldest_goes_first() {
     let (stack, client) = start().await;
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for _ in 0..52 {
-        answers.push(client.sign_in().await);
-        stack.clock.advance_millis(1);
+        responses.push(client.sign_in().await);
+        stack.clock.advance(Duration::from_millis(1));
     }
-    let listed = list(&client, answers.last().unwrap()).await;
+    let listed = list_sessions(&client, responses.last().unwrap()).await;
     assert_eq!(listed.len(), 50);
-    for (place, answer) in answers.iter().enumerate() {
-        let status = client.refresh(&answer.refresh_token()).await.status;
+    for (place, response) in responses.iter().enumerate() {
+        let status = client.refresh(&response.refresh_token()).await.status;
         assert_eq!(status, if place < 2 { 400 } else { 200 }, "{place}");
     }
     assert_eq!(stack.log().matches("session_evicted").count(), 2);

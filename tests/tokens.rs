@@ -9,13 +9,13 @@ use std::fmt::Display;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use relatch::keys::{Algorithm, Key, KeySet, Purpose, generate};
 use relatch::time::Clock;
-use relatch::token::{Algorithm, Key, KeySet, Purpose, generate};
-use relatch_tests::{Client, claims, keys, local_deployment};
+use relatch_tests::{Client, Response, claims, header, keys, local_deployment};
 use serde_json::{Value, json};
 
 /// A good token of one kind, and the route that takes it.
-struct Genuine {
+struct GenuineToken {
     route: Route,
     keys: KeySet,
     token: String,
@@ -45,13 +45,13 @@ const ROUTES: [Route; 8] = [
     Route::Revoke,
 ];
 
-impl Genuine {
-    async fn of(route: Route) -> Self {
+impl GenuineToken {
+    async fn issue_for(route: Route) -> Self {
         let client = local_deployment();
-        let answer = client.sign_in().await;
+        let response = client.sign_in().await;
         let token = match route {
-            Route::UserInfo | Route::Sessions | Route::EndSession | Route::EndOthers => answer.access_token(),
-            Route::Refresh | Route::Token | Route::SignOut | Route::Revoke => answer.refresh_token(),
+            Route::UserInfo | Route::Sessions | Route::EndSession | Route::EndOthers => response.access_token(),
+            Route::Refresh | Route::Token | Route::SignOut | Route::Revoke => response.refresh_token(),
         };
         Self { route, keys: keys(), token, client }
     }
@@ -68,7 +68,7 @@ impl Genuine {
     }
 
     fn header(&self) -> Value {
-        serde_json::from_slice(&BASE64URL.decode(self.token.split('.').next().unwrap()).unwrap()).unwrap()
+        header(&self.token)
     }
 
     fn claims(&self) -> Value {
@@ -80,31 +80,31 @@ impl Genuine {
     }
 
     /// A token with this header and payload, signed by the right key.
-    fn signed(&self, header: impl Display, payload: impl Display) -> String {
-        self.signed_by(self.key(), &header, &payload)
+    fn sign(&self, header: impl Display, payload: impl Display) -> String {
+        self.sign_with(self.key(), &header, &payload)
     }
 
-    fn signed_by(&self, key: &Key, header: &impl Display, payload: &impl Display) -> String {
+    fn sign_with(&self, key: &Key, header: &impl Display, payload: &impl Display) -> String {
         let input = format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(payload.to_string()));
         format!("{input}.{}", key.sign(input.as_bytes()).unwrap())
     }
 
-    fn with_header(&self, member: &str, value: Value) -> String {
+    fn with_header(&self, field: &str, value: Value) -> String {
         let mut header = self.header();
-        header[member] = value;
-        self.signed(header, self.claims())
+        header[field] = value;
+        self.sign(header, self.claims())
     }
 
     fn with_claim(&self, name: &str, value: Value) -> String {
         let mut claims = self.claims();
         claims[name] = value;
-        self.signed(self.header(), claims)
+        self.sign(self.header(), claims)
     }
 
     fn without_claim(&self, name: &str) -> String {
         let mut claims = self.claims();
         claims.as_object_mut().unwrap().remove(name);
-        self.signed(self.header(), claims)
+        self.sign(self.header(), claims)
     }
 
     fn signature(&self) -> &str {
@@ -115,7 +115,7 @@ impl Genuine {
         self.token.rsplit_once('.').unwrap().0
     }
 
-    async fn present(&self, token: &str) -> relatch_tests::Answer {
+    async fn present(&self, token: &str) -> Response {
         match self.route {
             Route::UserInfo => self.client.user_info(token).await,
             Route::Sessions => self.client.sessions("GET", "", token).await,
@@ -125,7 +125,7 @@ impl Genuine {
             }
             Route::EndOthers => self.client.sessions("DELETE", "", token).await,
             Route::Refresh => self.client.refresh(token).await,
-            Route::Token => self.client.token(&[("refresh_token", token)]).await,
+            Route::Token => self.client.refresh_by_form(&[("refresh_token", token)]).await,
             Route::SignOut => self.client.sign_out(token, false).await,
             Route::Revoke => self.client.revoke(token).await,
         }
@@ -133,15 +133,15 @@ impl Genuine {
 
     /// The token is refused, and the genuine one is none the worse for it.
     async fn expect_refused(&self, token: &str) {
-        let answer = self.present(token).await;
+        let response = self.present(token).await;
         match self.route {
             Route::UserInfo | Route::Sessions | Route::EndSession | Route::EndOthers => {
-                answer.expect_error(401, "invalid_token");
-                assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"");
+                response.expect_error(401, "invalid_token");
+                assert_eq!(response.header("www-authenticate"), "Bearer error=\"invalid_token\"");
             }
-            Route::Refresh | Route::Token => answer.expect_error(400, "invalid_grant"),
+            Route::Refresh | Route::Token => response.expect_error(400, "invalid_grant"),
             Route::SignOut | Route::Revoke => {
-                assert!([200, 204].contains(&answer.status), "{answer:?}");
+                assert!([200, 204].contains(&response.status), "{response:?}");
                 assert_eq!(self.client.refresh(&self.token).await.status, 200, "nothing was ended");
                 return;
             }
@@ -162,7 +162,7 @@ macro_rules! refused {
             // A token that was good and has expired still ends its session.
             let ends = !stringify!($name).starts_with("expired");
             for route in ROUTES.into_iter().filter(|route| ends || !matches!(route, Route::SignOut | Route::Revoke)) {
-                let $it = Genuine::of(route).await;
+                let $it = GenuineToken::issue_for(route).await;
                 let token: String = $token;
                 $it.expect_refused(&token).await;
             }
@@ -174,8 +174,8 @@ macro_rules! refused {
 async fn signed_again_as_it_was_it_is_accepted() {
     // Not on the one that would end the sessions of the tests beside this one.
     for route in ROUTES.into_iter().filter(|route| *route != Route::EndOthers) {
-        let it = Genuine::of(route).await;
-        let status = it.present(&it.signed(it.header(), it.claims())).await.status;
+        let it = GenuineToken::issue_for(route).await;
+        let status = it.present(&it.sign(it.header(), it.claims())).await.status;
         assert!([200, 204].contains(&status), "{status}");
     }
 }
@@ -191,20 +191,20 @@ refused! {
     in_standard_base64: |it| it.token.replacen("ey", "+y", 1);
     in_json_serialization: |it| json!({"payload": it.input(), "signature": it.signature()}).to_string().replace(',', "");
 
-    header_no_json: |it| it.signed("no json", it.claims());
-    header_with_a_member_twice: |it| it.signed(it.header().to_string().replacen('{', "{\"alg\":\"none\",", 1), it.claims());
+    header_no_json: |it| it.sign("no json", it.claims());
+    header_with_a_member_twice: |it| it.sign(it.header().to_string().replacen('{', "{\"alg\":\"none\",", 1), it.claims());
     critical_extension: |it| it.with_header("crit", json!(["exp"]));
     unencoded_payload: |it| it.with_header("b64", json!(false));
     with_its_own_key: |it| it.with_header("jwk", json!({"kty": "oct", "k": "AAAA"}));
     with_the_address_of_its_key: |it| it.with_header("jku", json!("https://evil.example/jwks.json"));
     with_the_address_of_its_certificate: |it| it.with_header("x5u", json!("https://evil.example/cert.pem"));
     with_its_own_certificate: |it| it.with_header("x5c", json!(["MIIB"]));
-    without_key_id: |it| { let mut header = it.header(); header.as_object_mut().unwrap().remove("kid"); it.signed(header, it.claims()) };
+    without_key_id: |it| { let mut header = it.header(); header.as_object_mut().unwrap().remove("kid"); it.sign(header, it.claims()) };
     unknown_key_id: |it| it.with_header("kid", json!("unknown"));
     key_id_is_a_path: |it| it.with_header("kid", json!("../../../../dev/null"));
     key_id_is_a_query: |it| it.with_header("kid", json!("x' UNION SELECT 'key';--"));
     key_id_is_a_command: |it| it.with_header("kid", json!("key; sleep 10"));
-    without_type: |it| { let mut header = it.header(); header.as_object_mut().unwrap().remove("typ"); it.signed(header, it.claims()) };
+    without_type: |it| { let mut header = it.header(); header.as_object_mut().unwrap().remove("typ"); it.sign(header, it.claims()) };
     of_the_type_jwt: |it| it.with_header("typ", json!("JWT"));
     type_in_upper_case: |it| it.with_header("typ", json!(it.header()["typ"].as_str().unwrap().to_uppercase()));
 
@@ -229,18 +229,18 @@ refused! {
     signed_by_a_strangers_key_with_the_same_key_id: |it| {
         let strangers = KeySet::parse(generate(Algorithm::RS256, Clock::system().now()).unwrap().expose()).unwrap();
         let key = strangers.signing_key(it.purpose(), Clock::system().now()).unwrap();
-        it.signed_by(key, &it.header(), &it.claims())
+        it.sign_with(key, &it.header(), &it.claims())
     };
     signed_by_the_other_kinds_key: |it| {
         let purpose = if it.purpose() == Purpose::Access { Purpose::Refresh } else { Purpose::Access };
         let key = it.keys.signing_key(purpose, Clock::system().now()).unwrap();
         let header = json!({"alg": key.algorithm().name(), "kid": key.kid(), "typ": it.header()["typ"]});
-        it.signed_by(key, &header, &it.claims())
+        it.sign_with(key, &header, &it.claims())
     };
 
-    payload_no_json: |it| it.signed(it.header(), "no json");
-    payload_a_list: |it| it.signed(it.header(), json!([it.claims()]));
-    claim_twice: |it| it.signed(it.header(), it.claims().to_string().replacen('{', "{\"sub\":\"eve\",", 1));
+    payload_no_json: |it| it.sign(it.header(), "no json");
+    payload_a_list: |it| it.sign(it.header(), json!([it.claims()]));
+    claim_twice: |it| it.sign(it.header(), it.claims().to_string().replacen('{', "{\"sub\":\"eve\",", 1));
     without_issuer: |it| it.without_claim("iss");
     without_audience: |it| it.without_claim("aud");
     without_subject: |it| it.without_claim("sub");
@@ -272,7 +272,8 @@ refused! {
 
 #[tokio::test]
 async fn a_token_of_the_other_kind() {
-    let (access, refresh) = (Genuine::of(Route::UserInfo).await, Genuine::of(Route::Refresh).await);
+    let (access, refresh) =
+        (GenuineToken::issue_for(Route::UserInfo).await, GenuineToken::issue_for(Route::Refresh).await);
     access.expect_refused(&refresh.token).await;
     refresh.expect_refused(&access.token).await;
 }
@@ -280,7 +281,7 @@ async fn a_token_of_the_other_kind() {
 /// The public key is no secret: nobody may sign with it.
 #[tokio::test]
 async fn signed_with_the_public_key_as_a_secret() {
-    let it = Genuine::of(Route::UserInfo).await;
+    let it = GenuineToken::issue_for(Route::UserInfo).await;
     let public = it.client.get("/.well-known/jwks.json").await.json()["keys"][0].clone();
     let octets = BASE64URL.encode(public.to_string());
     let forged = json!({"keys": [{
@@ -290,19 +291,19 @@ async fn signed_with_the_public_key_as_a_secret() {
     let key = forged.find(Purpose::Refresh, public["kid"].as_str().unwrap()).unwrap();
     let mut header = it.header();
     header["alg"] = json!("HS256");
-    it.expect_refused(&it.signed_by(key, &header, &it.claims())).await;
+    it.expect_refused(&it.sign_with(key, &header, &it.claims())).await;
 }
 
 #[tokio::test]
 async fn a_refresh_token_with_a_secret_of_another_session() {
-    let it = Genuine::of(Route::Refresh).await;
+    let it = GenuineToken::issue_for(Route::Refresh).await;
     it.expect_refused(&it.with_claim("secret", json!("AAAAAAAAAAAAAAAAAAAAAA"))).await;
     it.expect_refused(&it.with_claim("secret", json!("short"))).await;
 }
 
 #[tokio::test]
 async fn a_refresh_token_of_another_user() {
-    let it = Genuine::of(Route::Refresh).await;
+    let it = GenuineToken::issue_for(Route::Refresh).await;
     it.expect_refused(&it.with_claim("sub", json!("eve"))).await;
     it.expect_refused(&it.with_claim("sub", json!("not a sub"))).await;
     it.expect_refused(&it.with_claim("sub", json!(""))).await;
@@ -310,7 +311,7 @@ async fn a_refresh_token_of_another_user() {
 
 #[tokio::test]
 async fn a_generation_that_is_no_number() {
-    let it = Genuine::of(Route::Refresh).await;
+    let it = GenuineToken::issue_for(Route::Refresh).await;
     for wrong in [json!("0"), json!(-1), json!(0.5), json!(null), json!(1e300)] {
         it.expect_refused(&it.with_claim("gen", wrong)).await;
     }
@@ -318,9 +319,9 @@ async fn a_generation_that_is_no_number() {
 
 #[tokio::test]
 async fn longer_than_four_kilobytes() {
-    let it = Genuine::of(Route::UserInfo).await;
+    let it = GenuineToken::issue_for(Route::UserInfo).await;
     it.expect_refused(&format!("{}{}", it.token, "A".repeat(4096))).await;
-    let it = Genuine::of(Route::Refresh).await;
-    let answer = it.present(&format!("{}{}", it.token, "A".repeat(4096))).await;
-    answer.expect_error(400, "invalid_request");
+    let it = GenuineToken::issue_for(Route::Refresh).await;
+    let response = it.present(&format!("{}{}", it.token, "A".repeat(4096))).await;
+    response.expect_error(400, "invalid_request");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::process::cpu_of;
+use crate::process::cpu_time;
 
 const SCRIPT: &str = r#"
     $| = 1;
@@ -43,7 +43,7 @@ impl Crypt {
     }
 
     /// The CPU time that it has used.
-    pub fn cpu(&self) -> Duration {
-        cpu_of(self.pid)
+    pub fn cpu_time(&self) -> Duration {
+        cpu_time(self.pid)
     }
 }

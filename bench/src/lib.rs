@@ -1,6 +1,6 @@
 //! What the measurements share. What they found, and how, is in docs/performance.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a measurement fails by panicking")]
-#![allow(clippy::indexing_slicing, reason = "a missing member fails the measurement that looks for it")]
+#![allow(clippy::indexing_slicing, reason = "a missing field fails the measurement that looks for it")]
 
 mod crypt;
 mod process;
@@ -9,7 +9,7 @@ mod tls;
 
 pub use crypt::Crypt;
 pub use process::{Binaries, Process};
-pub use stack::{BareRefreshes, Bench, Refreshes, event};
+pub use stack::{BareRefreshChain, Bench, RefreshChain, event};
 
 /// The median of some figures.
 pub fn median(mut figures: Vec<f64>) -> f64 {

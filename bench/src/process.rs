@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
-use relatch_tests::{Binary, RuntimeApi};
+use relatch_tests::{FunctionProcess, RuntimeApi};
 use serde_json::Value;
 
-/// Where the binaries are: `cargo build --release` and `cargo lambda build` have their ways.
+/// Where the binaries are: `cargo build --release` and `cargo lambda build` differ.
 #[derive(Clone, Debug)]
 pub struct Binaries(PathBuf);
 
 impl Binaries {
-    /// In this folder.
-    pub fn in_folder(folder: &Path) -> Self {
+    /// The binaries in this folder.
+    pub fn new(folder: &Path) -> Self {
         Self(folder.to_owned())
     }
 
     /// The path of one.
     pub fn path(&self, name: &str) -> PathBuf {
-        let of_cargo_lambda = self.0.join(name).join("bootstrap");
-        if of_cargo_lambda.is_file() { of_cargo_lambda } else { self.0.join(name) }
+        let bootstrap = self.0.join(name).join("bootstrap");
+        if bootstrap.is_file() { bootstrap } else { self.0.join(name) }
     }
 
-    /// Its size when it is packed as Lambda takes it, in bytes.
-    pub fn zipped(&self, name: &str) -> usize {
+    /// The size of one when it is packed as for Lambda, in bytes.
+    pub fn packed_size(&self, name: &str) -> usize {
         let packed = std::process::Command::new("gzip").args(["-9", "--stdout"]).arg(self.path(name)).output();
         packed.unwrap().stdout.len()
     }
@@ -35,35 +35,35 @@ impl Binaries {
 /// A function that runs, before a Runtime API of its own.
 pub struct Process {
     pid: i32,
-    _binary: Binary,
+    _function: FunctionProcess,
     api: RuntimeApi,
 }
 
 impl Process {
     /// Starts a binary with nothing but this in its environment, as Lambda does, and waits until
-    /// it asks for its first event.
+    /// it polls for its first event.
     pub async fn start(binary: &Path, environment: &BTreeMap<String, String>) -> Self {
         let api = RuntimeApi::start().await;
-        let binary = Binary::start(binary, &api, environment, &[]);
-        let pid = i32::try_from(binary.id()).unwrap();
-        api.is_polled().await;
-        Self { pid, _binary: binary, api }
+        let function = FunctionProcess::start(binary, &api, environment, &[]);
+        let pid = i32::try_from(function.id()).unwrap();
+        api.wait_for_poll().await;
+        Self { pid, _function: function, api }
     }
 
-    /// What it answers to an event.
-    pub async fn answer(&self, event: &Value) -> Value {
-        let answer = self.api.send(event).await;
-        assert_eq!(answer["statusCode"], 200, "{answer}");
-        answer
+    /// Sends it an event, and returns its response.
+    pub async fn invoke(&self, event: &Value) -> Value {
+        let response = self.api.send(event).await;
+        assert_eq!(response["statusCode"], 200, "{response}");
+        response
     }
 
     /// The CPU time that all its threads have used, also those that have ended.
-    pub fn cpu(&self) -> Duration {
-        cpu_of(self.pid)
+    pub fn cpu_time(&self) -> Duration {
+        cpu_time(self.pid)
     }
 
     /// The CPU time of its first thread, which does everything but bcrypt.
-    pub fn cpu_of_first_thread(&self) -> Duration {
+    pub fn first_thread_cpu_time(&self) -> Duration {
         let path = format!("/proc/{0}/task/{0}/schedstat", self.pid);
         let text = std::fs::read_to_string(path).unwrap();
         Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
@@ -78,7 +78,7 @@ impl Process {
 }
 
 /// The CPU time that a process has used.
-pub(crate) fn cpu_of(pid: i32) -> Duration {
+pub(crate) fn cpu_time(pid: i32) -> Duration {
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).unwrap();
     clock_gettime(clock).unwrap().into()
 }

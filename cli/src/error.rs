@@ -1,9 +1,11 @@
 //! Why a command failed: one line for the person who typed it.
 
-use std::fmt;
+use relatch::random::RandomError;
+use relatch_store::Failure;
 
 /// One line that says what went wrong and, where it helps, what to do.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct CommandError(String);
 
 impl CommandError {
@@ -13,22 +15,20 @@ impl CommandError {
     }
 }
 
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for CommandError {}
-
 impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         Self(error.to_string())
     }
 }
 
-impl From<relatch::Error> for CommandError {
-    fn from(error: relatch::Error) -> Self {
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        Self(failure.to_string())
+    }
+}
+
+impl From<RandomError> for CommandError {
+    fn from(error: RandomError) -> Self {
         Self(error.to_string())
     }
 }

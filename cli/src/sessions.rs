@@ -43,13 +43,13 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 async fn find_user(email: &Email, connection: &Connection) -> Result<User, CommandError> {
-    let found = connection.store.find_user(email).await?;
+    let found = connection.users.find(email).await?;
     found.map(|(_, user)| user).ok_or_else(|| CommandError::new(format!("{} is no user", email.as_str())))
 }
 
 async fn list(email: &Email, connection: &Connection) -> Result<(), CommandError> {
     let user = find_user(email, connection).await?;
-    let mut sessions = connection.store.active_sessions(&user.id).await?;
+    let mut sessions = connection.sessions()?.list_active(&user.id).await?;
     let now = Clock::system().now();
     sessions.retain(|session| session.is_live(&user, now));
     sessions.sort_by_key(|session| session.created_at);
@@ -66,7 +66,7 @@ async fn list(email: &Email, connection: &Connection) -> Result<(), CommandError
 
 async fn end(email: &Email, connection: &Connection) -> Result<(), CommandError> {
     let user = find_user(email, connection).await?;
-    connection.store.end_all_sessions(&user).await?;
+    connection.users.end_all_sessions(&user).await?;
     print(&format!("all sessions of {} are ended\n", email.as_str()));
     Ok(())
 }

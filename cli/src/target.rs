@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use relatch::Store;
+use relatch_store::{SessionsTable, UsersTable};
 use tokio::net::TcpListener;
 
 use crate::CommandError;
@@ -37,8 +37,10 @@ pub(crate) struct Target {
 
 /// A deployment that a command is connected to.
 pub(crate) struct Connection {
-    /// Its users and, if their table was named, its sessions.
-    pub(crate) store: Store,
+    /// Its users.
+    pub(crate) users: UsersTable,
+    /// Its sessions, if their table was named.
+    sessions: Option<SessionsTable>,
     /// Its bcrypt cost.
     pub(crate) bcrypt_cost: u32,
     /// The engine of the local stack when no other process runs it.
@@ -46,9 +48,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Its sessions.
+    ///
+    /// # Errors
+    /// One line that says that their table was not named.
+    pub(crate) fn sessions(&self) -> Result<&SessionsTable, CommandError> {
+        self.sessions.as_ref().ok_or_else(unnamed_sessions_table)
+    }
+
     /// Ends the connection; stops the engine if the command started it.
     pub(crate) async fn close(self) {
-        drop(self.store);
+        drop((self.users, self.sessions));
         if let Some(engine) = self.engine {
             engine.stop().await;
         }
@@ -64,7 +74,7 @@ impl Target {
         if self.dev || self.sessions_table.is_some() {
             return Ok(self);
         }
-        Err(CommandError::new("name the --sessions-table, as it is in the stack's outputs"))
+        Err(unnamed_sessions_table())
     }
 
     /// Finds region, credentials and tables.
@@ -76,10 +86,13 @@ impl Target {
     }
 
     async fn connect_aws(self) -> Result<Connection, CommandError> {
-        let config = aws::sdk_config().await?;
-        let (users, sessions) = (self.users_table.unwrap_or_default(), self.sessions_table.unwrap_or_default());
-        let store = Store::with_client(Client::new(&config), &users, &sessions);
-        Ok(Connection { store, bcrypt_cost: self.bcrypt_cost, engine: None })
+        let users_table = self
+            .users_table
+            .ok_or_else(|| CommandError::new("name the --users-table, as it is in the stack's outputs"))?;
+        let client = Client::new(&aws::sdk_config().await?);
+        let sessions = self.sessions_table.map(|name| SessionsTable::new(client.clone(), name));
+        let users = UsersTable::new(client, users_table);
+        Ok(Connection { users, sessions, bcrypt_cost: self.bcrypt_cost, engine: None })
     }
 
     async fn connect_local(self) -> Result<Connection, CommandError> {
@@ -111,9 +124,14 @@ impl Target {
             .endpoint_url(url)
             .load()
             .await;
-        let (users, sessions) = (variable("USERS_TABLE")?, variable("SESSIONS_TABLE")?);
-        let store = Store::with_client(Client::new(&config), users, sessions);
+        let client = Client::new(&config);
+        let sessions = Some(SessionsTable::new(client.clone(), variable("SESSIONS_TABLE")?));
+        let users = UsersTable::new(client, variable("USERS_TABLE")?);
         let bcrypt_cost = variable("BCRYPT_COST")?.parse().unwrap_or(self.bcrypt_cost);
-        Ok(Connection { store, bcrypt_cost, engine })
+        Ok(Connection { users, sessions, bcrypt_cost, engine })
     }
+}
+
+fn unnamed_sessions_table() -> CommandError {
+    CommandError::new("name the --sessions-table, as it is in the stack's outputs")
 }

@@ -8,10 +8,10 @@ use arbitrary::Arbitrary;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use libfuzzer_sys::fuzz_target;
+use relatch::Email;
 use relatch::password::PasswordHash;
-use relatch::store::{fuzzing, schema};
 use relatch::user::{Credential, User};
-use relatch::{Email, Error};
+use relatch_store::{Failure, fuzzing, schema};
 
 type Attributes = HashMap<String, AttributeValue>;
 
@@ -19,7 +19,7 @@ type Attributes = HashMap<String, AttributeValue>;
 struct Input<'a> {
     kind: Kind,
     values: [Content<'a>; 12],
-    others: Vec<(&'a str, Content<'a>)>,
+    extra: Vec<(&'a str, Content<'a>)>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -43,7 +43,7 @@ enum Content<'a> {
 }
 
 impl Content<'_> {
-    fn value(&self, good: &AttributeValue) -> Option<AttributeValue> {
+    fn to_value(&self, good: &AttributeValue) -> Option<AttributeValue> {
         Some(match self {
             Self::Good => good.clone(),
             Self::Absent => return None,
@@ -88,45 +88,49 @@ const CREDENTIAL: [(&str, &str); 4] = [
 ];
 
 fuzz_target!(|input: Input| match input.kind {
-    Kind::Session => check(&input, &SESSION, fuzzing::session, fuzzing::session_attributes),
-    Kind::User => check(&input, &USER, fuzzing::user, user_attributes),
-    Kind::Credential => check(&input, &CREDENTIAL, fuzzing::credential, credential_attributes),
+    Kind::Session => check_item(&input, &SESSION, fuzzing::session, fuzzing::session_attributes),
+    Kind::User => check_item(&input, &USER, fuzzing::user, user_attributes),
+    Kind::Credential => check_item(&input, &CREDENTIAL, fuzzing::credential, credential_attributes),
 });
 
-fn check<T>(
+fn check_item<T>(
     input: &Input,
     good: &[(&str, &str)],
-    read: fn(Attributes) -> Result<T, Error>,
+    read: fn(Attributes) -> Result<T, Failure>,
     write: fn(&T) -> Attributes,
 ) {
     let values = good.iter().map(|(name, _)| *name).zip(&input.values);
-    let good = attributes(good.iter().map(|(name, text)| (*name, Some(*text))));
-    let other = |(name, content): &(&str, Content)| {
-        Some(((*name).to_owned(), content.value(&AttributeValue::Null(true))?))
+    let good = build_attributes(good.iter().map(|(name, text)| (*name, Some(*text))));
+    let extra_attribute = |(name, content): &(&str, Content)| {
+        Some(((*name).to_owned(), content.to_value(&AttributeValue::Null(true))?))
     };
-    let mut item: Attributes = input.others.iter().filter_map(other).collect();
-    item.extend(values.filter_map(|(name, content)| Some((name.to_owned(), content.value(&good[name])?))));
+    let mut item: Attributes = input.extra.iter().filter_map(extra_attribute).collect();
+    item.extend(values.filter_map(|(name, content)| Some((name.to_owned(), content.to_value(&good[name])?))));
 
-    let value = mended(&mut item, &good, read);
+    let value = read_with_repairs(&mut item, &good, read);
     let written = write(&value);
     for name in good.keys().filter(|name| *name != schema::TTL) {
         let (before, after) = (item.get(name), written.get(name));
         assert!(
-            before == after || before.is_some_and(|value| !is_normal(name, value)),
+            before == after || before.is_some_and(|value| !is_canonical(name, value)),
             "{name}: {before:?} {after:?}"
         );
     }
-    let again = read(written.clone()).map(|again| write(&again));
-    assert_eq!(again.ok(), Some(written));
+    let rewritten = read(written.clone()).map(|value| write(&value));
+    assert_eq!(rewritten.ok(), Some(written));
 }
 
 /// Reads an item, with a good value for each attribute that an error names: every error
 /// names one, and no good one.
-fn mended<T>(item: &mut Attributes, good: &Attributes, read: fn(Attributes) -> Result<T, Error>) -> T {
+fn read_with_repairs<T>(
+    item: &mut Attributes,
+    good: &Attributes,
+    read: fn(Attributes) -> Result<T, Failure>,
+) -> T {
     loop {
         let detail = match read(item.clone()) {
             Ok(value) => return value,
-            Err(Error::Internal(cause)) => cause.detail,
+            Err(Failure::Internal(cause)) => cause.detail,
             Err(other) => panic!("{other}"),
         };
         let is_named = |name: &&String| detail == format!("the item's attribute {name} is missing or wrong");
@@ -138,7 +142,7 @@ fn mended<T>(item: &mut Attributes, good: &Attributes, read: fn(Attributes) -> R
 
 /// Whether a value is as Relatch would write it. DynamoDB itself stores no other numbers,
 /// and none beyond the scale of time is in a table.
-fn is_normal(name: &str, value: &AttributeValue) -> bool {
+fn is_canonical(name: &str, value: &AttributeValue) -> bool {
     let is_seconds = [schema::IDLE_EXPIRES_AT, schema::ABSOLUTE_EXPIRES_AT].contains(&name);
     match value {
         AttributeValue::N(digits) => digits.parse::<i128>().is_ok_and(|number| {
@@ -153,7 +157,7 @@ fn is_normal(name: &str, value: &AttributeValue) -> bool {
 }
 
 fn user_attributes(user: &User) -> Attributes {
-    attributes([
+    build_attributes([
         (schema::EMAIL, Some(user.email.as_str())),
         (schema::STATUS, Some(schema::user_status(user.status))),
         (schema::EPOCH, Some(&*user.epoch.to_string())),
@@ -164,7 +168,7 @@ fn user_attributes(user: &User) -> Attributes {
 
 fn credential_attributes(credential: &Credential) -> Attributes {
     let changed_at = credential.password_changed_at.map(|at| at.millis().to_string());
-    attributes([
+    build_attributes([
         (schema::SUB, Some(credential.user_id.as_str())),
         (
             schema::PASSWORD_HASH,
@@ -176,13 +180,13 @@ fn credential_attributes(credential: &Credential) -> Attributes {
 }
 
 /// Attributes of these values: numbers where a number belongs, and text elsewhere.
-fn attributes<'a>(values: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Attributes {
+fn build_attributes<'a>(values: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Attributes {
     let is_text = |name| {
         use schema::{DEVICE, EMAIL, PASSWORD_HASH, PK, RETRY_KEY_HASH, SK, STATUS, SUB};
         [PK, SK, SUB, EMAIL, STATUS, PASSWORD_HASH, RETRY_KEY_HASH, DEVICE].contains(&name)
     };
-    let value = |name, text: &str| {
+    let to_value = |name, text: &str| {
         if is_text(name) { AttributeValue::S(text.to_owned()) } else { AttributeValue::N(text.to_owned()) }
     };
-    values.into_iter().filter_map(|(name, text)| Some((name.to_owned(), value(name, text?)))).collect()
+    values.into_iter().filter_map(|(name, text)| Some((name.to_owned(), to_value(name, text?)))).collect()
 }

@@ -5,32 +5,32 @@
 
 use libfuzzer_sys::fuzz_target;
 use relatch::Email;
-use relatch::password::{MAX_BYTES, MIN_COST, NewPassword, PasswordHash, is_right};
+use relatch::password::{self, MAX_BYTES, MIN_COST, NewPassword, PasswordHash};
 
 fuzz_target!(|text: &str| {
-    let (stored, password) = text.split_once('\n').unwrap_or((text, ""));
+    let (stored, presented) = text.split_once('\n').unwrap_or((text, ""));
     let parsed = PasswordHash::parse(stored);
-    assert_eq!(parsed.as_ref().ok().map(PasswordHash::cost), cost(stored), "{stored:?}");
+    assert_eq!(parsed.as_ref().ok().map(PasswordHash::cost), parse_cost(stored), "{stored:?}");
     let Ok(hash) = parsed else { return };
     assert_eq!(hash.expose(), stored);
     if hash.cost() > MIN_COST {
         return;
     }
-    if is_right(password, Some(&hash), MIN_COST) {
-        assert!(password.len() <= MAX_BYTES && !password.contains('\0'));
+    if password::verify(presented, Some(&hash), MIN_COST) {
+        assert!(presented.len() <= MAX_BYTES && !presented.contains('\0'));
     }
     let Ok(email) = Email::parse("ada@example.com") else { panic!("an email address") };
-    if let Ok(new) = NewPassword::parse(password, &email) {
+    if let Ok(new) = NewPassword::parse(presented, &email) {
         let Ok(hash) = PasswordHash::create(&new, MIN_COST, [7; 16]) else {
             panic!("the cost is one of bcrypt's")
         };
-        assert!(is_right(password, Some(&hash), MIN_COST));
-        assert!(!is_right(&format!("{password}x"), Some(&hash), MIN_COST));
+        assert!(password::verify(presented, Some(&hash), MIN_COST));
+        assert!(!password::verify(&format!("{presented}x"), Some(&hash), MIN_COST));
     }
 });
 
 /// The cost of a bcrypt hash, read without any library; `None` of what is no such hash.
-fn cost(hash: &str) -> Option<u32> {
+fn parse_cost(hash: &str) -> Option<u32> {
     let [b'$', b'2', b'a' | b'b' | b'y', b'$', tens, units, b'$', salt_and_hash @ ..] = hash.as_bytes() else {
         return None;
     };

@@ -2,7 +2,7 @@
 //! both events mean the same.
 #![no_main]
 
-mod reading;
+mod checks;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use arbitrary::Arbitrary;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use relatch::http::{REFRESH_COOKIE, Refusal, Request};
+use relatch_lambda::http::{REFRESH_COOKIE, Rejection, Request};
 use serde_json::{Value, json};
 
 #[derive(Arbitrary, Debug)]
@@ -18,17 +18,17 @@ struct Input<'a> {
     method: &'a str,
     path: &'a str,
     stage: &'a str,
-    id: &'a str,
-    headers: Vec<(Name<'a>, &'a str)>,
+    request_id: &'a str,
+    headers: Vec<(HeaderName<'a>, &'a str)>,
     media_type: MediaType,
     body: Body<'a>,
-    /// So many spaces at the end, so that bodies around the longest one come up often.
-    spaces: u16,
+    /// How many spaces follow the body, so that bodies around the longest one come up often.
+    trailing_spaces: u16,
     encoding: Encoding,
 }
 
 #[derive(Arbitrary, Debug)]
-enum Name<'a> {
+enum HeaderName<'a> {
     Authorization,
     IdempotencyKey,
     UserAgent,
@@ -47,7 +47,7 @@ enum MediaType {
 #[derive(Arbitrary, Debug)]
 enum Body<'a> {
     Bytes(&'a [u8]),
-    Members(Vec<(&'a str, &'a str)>),
+    Fields(Vec<(&'a str, &'a str)>),
 }
 
 #[derive(Arbitrary, Debug, PartialEq)]
@@ -69,12 +69,12 @@ impl Input<'_> {
         };
         let all = self.headers.iter().map(|(name, value)| {
             let name = match name {
-                Name::Authorization => "authorization",
-                Name::IdempotencyKey => "idempotency-key",
-                Name::UserAgent => "user-agent",
-                Name::ForwardedFor => "x-forwarded-for",
-                Name::ContentType => "content-type",
-                Name::Other(name) => name,
+                HeaderName::Authorization => "authorization",
+                HeaderName::IdempotencyKey => "idempotency-key",
+                HeaderName::UserAgent => "user-agent",
+                HeaderName::ForwardedFor => "x-forwarded-for",
+                HeaderName::ContentType => "content-type",
+                HeaderName::Other(name) => name,
             };
             (name, *value)
         });
@@ -86,15 +86,15 @@ impl Input<'_> {
     }
 
     /// The body as the event has it.
-    fn body(&self) -> String {
+    fn encoded_body(&self) -> String {
         let mut bytes = match &self.body {
             Body::Bytes(bytes) => bytes.to_vec(),
-            Body::Members(members) => {
-                let members: BTreeMap<_, _> = members.iter().copied().collect();
-                serde_json::to_vec(&members).unwrap_or_default()
+            Body::Fields(fields) => {
+                let fields: BTreeMap<_, _> = fields.iter().copied().collect();
+                serde_json::to_vec(&fields).unwrap_or_default()
             }
         };
-        bytes.resize(bytes.len() + usize::from(self.spaces % 10_000), b' ');
+        bytes.resize(bytes.len() + usize::from(self.trailing_spaces % 10_000), b' ');
         match self.encoding {
             Encoding::Base64 => STANDARD.encode(bytes),
             Encoding::Plain | Encoding::NotBase64 => String::from_utf8_lossy(&bytes).into_owned(),
@@ -102,7 +102,7 @@ impl Input<'_> {
     }
 
     /// The path without the stage in front.
-    fn route(&self) -> &str {
+    fn path_without_stage(&self) -> &str {
         let stage = format!("/{}/", self.stage);
         if self.stage.is_empty() || !self.path.starts_with(&stage) {
             self.path
@@ -113,7 +113,7 @@ impl Input<'_> {
 }
 
 fuzz_target!(|input: Input| {
-    let (headers, body) = (input.headers(), input.body());
+    let (headers, body) = (input.headers(), input.encoded_body());
     let is_base64 = input.encoding != Encoding::Plain;
     let joined: BTreeMap<_, _> = headers
         .iter()
@@ -125,13 +125,13 @@ fuzz_target!(|input: Input| {
         json!({
             "version": "2.0", "routeKey": "$default", "rawPath": input.path, "headers": joined,
             "requestContext": {
-                "http": {"method": input.method, "sourceIp": "192.0.2.1"}, "requestId": input.id, "stage": input.stage,
+                "http": {"method": input.method, "sourceIp": "192.0.2.1"}, "requestId": input.request_id, "stage": input.stage,
             },
             "body": body, "isBase64Encoded": is_base64,
         }),
         json!({
             "httpMethod": input.method, "resource": "/{proxy+}", "path": input.path, "multiValueHeaders": separate,
-            "requestContext": {"identity": {"sourceIp": "192.0.2.1"}, "requestId": input.id, "stage": input.stage},
+            "requestContext": {"identity": {"sourceIp": "192.0.2.1"}, "requestId": input.request_id, "stage": input.stage},
             "body": body, "isBase64Encoded": is_base64,
         }),
     ]
@@ -142,26 +142,30 @@ fuzz_target!(|input: Input| {
     for request in &requests {
         assert_eq!(
             (request.method(), request.path(), request.address(0).prefix()),
-            (input.method, input.route(), "192.0.2.1")
+            (input.method, input.path_without_stage(), "192.0.2.1")
         );
-        assert!(input.id.starts_with(request.id()) && (input.id.len() <= 64) == (input.id == request.id()));
+        assert!(
+            input.request_id.starts_with(request.id())
+                && (input.request_id.len() <= 64) == (input.request_id == request.id())
+        );
         for (name, value) in &joined {
             assert_eq!(request.header(name), Some(value.as_str()));
         }
-        reading::check(request, &body, is_base64);
+        checks::check_request(request, &body, is_base64);
     }
     let [v2, v1] = requests.map(|request| {
         [
-            code(&request.json()),
-            code(&request.form()),
-            code(&request.bearer_token()),
-            code(&request.idempotency_key()),
-            code(&request.cookie(REFRESH_COOKIE)),
+            outcome(&request.json()),
+            outcome(&request.form()),
+            outcome(&request.bearer_token()),
+            outcome(&request.idempotency_key()),
+            outcome(&request.cookie(REFRESH_COOKIE)),
         ]
     });
     assert_eq!(v2, v1);
 });
 
-fn code<T>(read: &Result<T, Refusal>) -> &'static str {
-    read.as_ref().map_or_else(Refusal::code, |_| "ok")
+/// The code of the error, or `ok`.
+fn outcome<T>(result: &Result<T, Rejection>) -> &'static str {
+    result.as_ref().map_or_else(Rejection::code, |_| "ok")
 }

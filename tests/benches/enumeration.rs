@@ -14,9 +14,8 @@
 use std::time::Instant;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use relatch::lambda::Function;
-use relatch_tests::{ItemKey, TestStack, event};
-use serde_json::json;
+use relatch_lambda::Function;
+use relatch_tests::{EventRequest, ItemKey, TestStack};
 use signin::SignIn;
 
 const KINDS: [&str; 5] = ["unknown email", "wrong password", "cheaper hash", "disabled", "no password"];
@@ -25,12 +24,12 @@ const KINDS: [&str; 5] = ["unknown email", "wrong password", "cheaper hash", "di
 async fn main() {
     let numbers: Vec<u32> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let (samples, cost) = (numbers.first().copied().unwrap_or(1000), numbers.get(1).copied().unwrap_or(8));
-    let most = "1000000";
+    let max = "1000000";
     let stack = TestStack::start(&[
         ("BCRYPT_COST", &cost.to_string()),
-        ("SIGNIN_FREE_ATTEMPTS", most),
-        ("SIGNIN_ATTEMPTS_PER_EMAIL", most),
-        ("SIGNIN_ATTEMPTS_PER_ADDRESS", most),
+        ("SIGNIN_FREE_ATTEMPTS", max),
+        ("SIGNIN_ATTEMPTS_PER_EMAIL", max),
+        ("SIGNIN_ATTEMPTS_PER_ADDRESS", max),
     ])
     .await;
     for (kind, stored_cost) in [("1", cost), ("2", cost.saturating_sub(2).max(4)), ("3", cost), ("4", cost)] {
@@ -52,10 +51,10 @@ async fn main() {
             order.swap(place, usize::try_from(random % (u64::try_from(place).unwrap() + 1)).unwrap());
         }
         for kind in order {
-            let took = fail(&function, kind).await;
+            let millis = time_failure(&function, kind).await;
             // The first ones open connections and fill caches.
             if round >= 10 {
-                times[kind].push(took);
+                times[kind].push(millis);
             }
         }
     }
@@ -71,15 +70,14 @@ async fn main() {
 }
 
 /// One failed sign-in, in milliseconds.
-async fn fail(function: &Function<SignIn>, kind: usize) -> f64 {
+async fn time_failure(function: &Function<SignIn>, kind: usize) -> f64 {
     let password = if kind == 3 { "the right password" } else { "a wrong password" };
-    let event = event("POST /signin", json!({"email": format!("{kind}@example.com"), "password": password}));
-    let event = event.to_string();
-    let started = Instant::now();
-    let answer = function.answer(&event).await.unwrap();
-    let took = started.elapsed().as_secs_f64() * 1000.0;
-    assert_eq!(serde_json::to_value(answer).unwrap()["statusCode"], 401);
-    took
+    let event = EventRequest::sign_in(&format!("{kind}@example.com"), password).event().to_string();
+    let start = Instant::now();
+    let payload = function.respond(&event).await.unwrap();
+    let millis = start.elapsed().as_secs_f64() * 1000.0;
+    assert_eq!(serde_json::to_value(payload).unwrap()["statusCode"], 401);
+    millis
 }
 
 fn moments(sample: &[f64]) -> (f64, f64) {

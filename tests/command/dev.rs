@@ -3,17 +3,19 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 
+use relatch_tests::{InvokeEndpoint, TestStack, generation};
+
 use crate::process::{DEMO, Dev, expect_failure, path, relatch, run, template};
 
 #[tokio::test]
 async fn users_sessions_and_keys_outlive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     let first = dev.client(DEMO).sign_in().await;
     let next = dev.client(DEMO).refresh(&first.refresh_token()).await.refresh_token();
     dev.kill();
 
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     let client = dev.client(DEMO);
     assert_eq!(client.user_info(&first.access_token()).await.status, 200);
     assert_eq!(client.refresh(&first.refresh_token()).await.refresh_token(), next);
@@ -25,7 +27,7 @@ async fn users_sessions_and_keys_outlive_a_kill() {
 async fn a_signal_stops_it_cleanly() {
     for signal in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
-        let mut dev = Dev::on(&folder);
+        let mut dev = Dev::start_in(&folder);
         assert_eq!(dev.client(DEMO).sign_in().await.status, 200);
         let id = dev.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
@@ -76,19 +78,19 @@ async fn the_playground_may_have_its_token_in_a_cookie() {
         let by_name = dev.url.replace("127.0.0.1", "localhost");
         assert_ne!(by_name, dev.url);
         for origin in [&dev.url, &by_name] {
-            let answer = client.post_from(origin, "/signin", &with_cookie, None).await;
-            assert_eq!(answer.status, 200, "{origin}: {answer:?}");
-            assert!(answer.header("set-cookie").starts_with("local-relatch_refresh="), "{answer:?}");
+            let response = client.post_from(origin, "/signin", &with_cookie, None).await;
+            assert_eq!(response.status, 200, "{origin}: {response:?}");
+            assert!(response.header("set-cookie").starts_with("local-relatch_refresh="), "{response:?}");
         }
         for origin in ["http://127.0.0.1:1", "http://localhost", "https://evil.example", "null"] {
-            let answer = client.post_from(origin, "/signin", &with_cookie, None).await;
-            answer.expect_error(400, "invalid_request");
+            let response = client.post_from(origin, "/signin", &with_cookie, None).await;
+            response.expect_error(400, "invalid_request");
         }
-        let answer = client.post_from(PAGE, "/signin", &with_cookie, None).await;
+        let response = client.post_from(PAGE, "/signin", &with_cookie, None).await;
         assert_eq!(
-            answer.status,
+            response.status,
             if settings.is_empty() { 400 } else { 200 },
-            "what is listed stays so: {answer:?}"
+            "what is listed stays so: {response:?}"
         );
     }
 }
@@ -147,7 +149,7 @@ fn what_keeps_it_from_starting_is_one_line() {
 #[tokio::test]
 async fn a_folder_has_one_stack_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let _dev = Dev::on(&folder);
+    let _dev = Dev::start_in(&folder);
     let second =
         relatch(&["dev", "--listen", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0", "--data", path(&folder)]);
     expect_failure(&run(second, ""), "in use");
@@ -156,7 +158,7 @@ async fn a_folder_has_one_stack_at_a_time() {
 #[tokio::test]
 async fn a_reply_that_is_lost_on_request_was_done_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     let token = dev.client(DEMO).sign_in().await.refresh_token();
     dev.kill();
     let settings =
@@ -164,30 +166,29 @@ async fn a_reply_that_is_lost_on_request_was_done_all_the_same() {
     let unlucky = Dev::start(&[settings.as_slice(), &["--chaos", "lost-replies=100%"]].concat());
     let client = unlucky.client(DEMO);
     let request = client.request("POST", "/refresh").json(&serde_json::json!({ "refresh_token": token }));
-    let lost = async { request.send().await?.bytes().await };
-    assert!(lost.await.is_err());
+    assert!(client.try_send(request).await.is_err());
     unlucky.kill();
     let lucky = Dev::start(&settings);
     let next = lucky.client(DEMO).refresh(&token).await.refresh_token();
-    assert_eq!(relatch_tests::claims(&next)["gen"], 1);
+    assert_eq!(generation(&next), 1);
 }
 
 #[tokio::test]
 async fn throttled_on_request() {
     let dev = Dev::start(&["--in-memory", "--set", "BCRYPT_COST=4", "--chaos", "throttle=100%"]);
-    let answer = dev.client(DEMO).sign_in().await;
-    assert_eq!((answer.status, answer.text.as_str()), (429, "{\"message\":\"Too Many Requests\"}"));
+    let response = dev.client(DEMO).sign_in().await;
+    assert_eq!((response.status, response.text.as_str()), (429, "{\"message\":\"Too Many Requests\"}"));
 }
 
 /// An Invoke address that answers as Lambda does: with what the function returned, or
 /// with an error that a header tells from an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_may_run_behind_an_invoke_address() {
-    let stack = relatch_tests::TestStack::start(&[]).await;
-    let address = relatch_tests::InvokeAddress::start(stack.function::<userinfo::UserInfo>(&[])).await;
+    let stack = TestStack::start(&[]).await;
+    let endpoint = InvokeEndpoint::start(stack.function::<userinfo::UserInfo>(&[])).await;
     let issuer = format!("TOKEN_ISSUER={}", stack.stack().url());
-    let keys = format!("KEYS_FILE={}", stack.stack().environment()["KEYS_FILE"]);
-    let invoke = format!("userinfo={}", address.url());
+    let keys = format!("KEYS_FILE={}", stack.environment()["KEYS_FILE"]);
+    let invoke = format!("userinfo={}", endpoint.url());
     let dev = Dev::start(&[
         "--in-memory",
         "--set",
@@ -203,8 +204,8 @@ async fn a_function_may_run_behind_an_invoke_address() {
     let token = client.sign_in().await.access_token();
     assert_eq!(client.user_info(&token).await.json()["email"], DEMO.0);
     client.user_info("x").await.expect_error(401, "invalid_token");
-    assert_eq!(address.events(), 2);
-    address.fail();
+    assert_eq!(endpoint.invocations(), 2);
+    endpoint.fail();
     let failed = client.user_info(&token).await;
     assert_eq!((failed.status, failed.text.as_str()), (500, "{\"message\":\"Internal Server Error\"}"));
     drop(dev);

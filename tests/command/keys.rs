@@ -2,9 +2,9 @@
 
 use std::process::Output;
 
+use relatch::keys::{KeySet, Purpose};
 use relatch::time::Clock;
-use relatch::token::{KeySet, Purpose};
-use relatch_tests::SecretsManager;
+use relatch_tests::LocalSecretsManager;
 
 use crate::process::{DEMO, Dev, expect_failure, expect_success, path, relatch, run, text};
 
@@ -13,7 +13,7 @@ fn keys(arguments: &[&str]) -> Output {
 }
 
 /// The words of the line about the first key with this purpose and state.
-fn line_of(output: &Output, purpose: &str, state: &str) -> Vec<String> {
+fn find_line(output: &Output, purpose: &str, state: &str) -> Vec<String> {
     let stdout = text(&output.stdout);
     let line = stdout.lines().find(|line| line.starts_with(purpose) && line.contains(state));
     line.unwrap_or_else(|| panic!("{purpose} {state} in {stdout}")).split_whitespace().map(str::to_owned).collect()
@@ -26,7 +26,7 @@ fn the_first_keys_of_a_file_are_one_for_each_purpose_and_no_private_part_is_show
     let file = file.to_str().unwrap();
     let made = keys(&["generate", "--file", file]);
     for purpose in ["access", "refresh", "attempts"] {
-        line_of(&made, purpose, "signs");
+        find_line(&made, purpose, "signs");
     }
     let stored = std::fs::read_to_string(file).unwrap();
     let set = KeySet::parse(&stored).unwrap();
@@ -39,8 +39,8 @@ fn the_first_keys_of_a_file_are_one_for_each_purpose_and_no_private_part_is_show
     let stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
     for output in [made, keys(&["list", "--file", file])] {
         for key in stored["keys"].as_array().unwrap() {
-            for member in ["d", "p", "q", "k"] {
-                assert!(key[member].as_str().is_none_or(|private| !text(&output.stdout).contains(private)));
+            for field in ["d", "p", "q", "k"] {
+                assert!(key[field].as_str().is_none_or(|private| !text(&output.stdout).contains(private)));
             }
         }
     }
@@ -53,11 +53,11 @@ fn a_key_is_added_to_sign_later_and_retired_when_nothing_needs_it() {
     let file = folder.path().join("keys.json");
     let file = file.to_str().unwrap();
     let first =
-        line_of(&keys(&["generate", "--file", file, "--algorithm", "ES256"]), "access", "signs")[2].clone();
+        find_line(&keys(&["generate", "--file", file, "--algorithm", "ES256"]), "access", "signs")[2].clone();
     let added = keys(&["add", "--file", file, "--purpose", "access", "--algorithm", "EdDSA"]);
-    let second = line_of(&added, "access", "will sign");
+    let second = find_line(&added, "access", "will sign");
     assert_eq!(second[1], "EdDSA");
-    assert_eq!(line_of(&added, "access", "ES256")[2], first);
+    assert_eq!(find_line(&added, "access", "ES256")[2], first);
     expect_failure(&keys(&["retire", "--file", file, &first, "--force"]), "the key that signs");
     expect_failure(&keys(&["retire", "--file", file, "no-such-key"]), "has no key no-such-key");
     let retired = keys(&["retire", "--file", file, &second[2]]);
@@ -85,7 +85,7 @@ fn the_place_is_named_once_and_its_purposes_for_a_secret() {
 const ACCESS: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:access";
 const REFRESH: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:refresh";
 
-fn on_secrets(service: &SecretsManager, dynamodb: &str, arguments: &[&str]) -> Output {
+fn keys_in_secrets(service: &LocalSecretsManager, dynamodb: &str, arguments: &[&str]) -> Output {
     let mut command = relatch(&["keys"]);
     command
         .args(arguments)
@@ -98,7 +98,7 @@ fn on_secrets(service: &SecretsManager, dynamodb: &str, arguments: &[&str]) -> O
 }
 
 /// A local stack whose functions have their keys in secrets and their table.
-fn dev_on(service: &SecretsManager, folder: &tempfile::TempDir) -> Dev {
+fn start_dev(service: &LocalSecretsManager, folder: &tempfile::TempDir) -> Dev {
     let set = |name: &str, value: &str| format!("{name}={value}");
     let settings = [
         set("BCRYPT_COST", "4"),
@@ -118,52 +118,54 @@ const TABLE: [&str; 2] = ["--keys-table", "KeysTable"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_keys_of_a_deployment_and_the_next() {
-    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
+    let service = LocalSecretsManager::start(&[ACCESS, REFRESH]).await;
     let folder = tempfile::tempdir().unwrap();
-    let dev = dev_on(&service, &folder);
-    let on = |arguments: &[&str]| on_secrets(&service, &dev.dynamodb, arguments);
+    let dev = start_dev(&service, &folder);
+    let keys = |arguments: &[&str]| keys_in_secrets(&service, &dev.dynamodb, arguments);
     let access = ["--secret-id", ACCESS, "--purpose", "access"];
-    expect_failure(&on(&[&["generate"], &access[..]].concat()), "name the --keys-table");
+    expect_failure(&keys(&[&["generate"], &access[..]].concat()), "name the --keys-table");
     assert_eq!(service.current(ACCESS), None);
-    expect_success(&on(&[&["generate"], &access[..], &TABLE].concat()), "access");
+    expect_success(&keys(&[&["generate"], &access[..], &TABLE].concat()), "access");
     expect_success(
-        &on(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]),
+        &keys(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]),
         "refresh",
     );
     for (secret, count) in [(ACCESS, 1), (REFRESH, 2)] {
         let set = KeySet::parse(&service.current(secret).unwrap()).unwrap();
         assert_eq!(set.purposes().count(), count);
     }
-    let published = async || {
+    let count_published_keys = async || {
         let set = dev.client(DEMO).get("/.well-known/jwks.json").await.json();
         set["keys"].as_array().map_or(0, Vec::len)
     };
-    assert_eq!(published().await, 1);
+    assert_eq!(count_published_keys().await, 1);
     let before = service.current(ACCESS);
-    let added = on(&[&["add"], &access[..], &TABLE].concat());
-    let added = line_of(&added, "access", "will sign");
+    let added = keys(&[&["add"], &access[..], &TABLE].concat());
+    let added = find_line(&added, "access", "will sign");
     assert_ne!(service.current(ACCESS), before);
-    expect_failure(&on(&[&["generate"], &access[..], &TABLE].concat()), "holds keys already");
-    let retired = on(&[&["retire", "--secret-id", ACCESS, &added[2]], &TABLE[..]].concat());
+    expect_failure(&keys(&[&["generate"], &access[..], &TABLE].concat()), "holds keys already");
+    let retired = keys(&[&["retire", "--secret-id", ACCESS, &added[2]], &TABLE[..]].concat());
     assert!(retired.status.success() && !text(&retired.stdout).contains(&added[2]), "{retired:?}");
-    expect_failure(&on(&["list", "--secret-id", "nowhere"]), "there is no such secret");
+    expect_failure(&keys(&["list", "--secret-id", "nowhere"]), "there is no such secret");
     service.refuse(Some(("AccessDeniedException", 400)));
-    expect_failure(&on(&["list", "--secret-id", ACCESS]), "AccessDeniedException");
+    expect_failure(&keys(&["list", "--secret-id", ACCESS]), "AccessDeniedException");
 }
 
 /// Functions take their keys from such secrets, and the public ones from the table.
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_sign_with_the_keys_that_were_generated() {
-    let service = SecretsManager::start(&[ACCESS, REFRESH]).await;
+    let service = LocalSecretsManager::start(&[ACCESS, REFRESH]).await;
     let folder = tempfile::tempdir().unwrap();
-    let dev = dev_on(&service, &folder);
-    let on = |arguments: &[&str]| on_secrets(&service, &dev.dynamodb, arguments);
-    on(&[&["generate", "--secret-id", ACCESS, "--purpose", "access", "--algorithm", "ES256"], &TABLE[..]]
-        .concat());
-    on(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]);
+    let dev = start_dev(&service, &folder);
+    let keys = |arguments: &[&str]| keys_in_secrets(&service, &dev.dynamodb, arguments);
+    keys(
+        &[&["generate", "--secret-id", ACCESS, "--purpose", "access", "--algorithm", "ES256"], &TABLE[..]]
+            .concat(),
+    );
+    keys(&["generate", "--secret-id", REFRESH, "--purpose", "refresh", "--purpose", "attempts"]);
     let client = dev.client(DEMO);
-    let answer = client.sign_in().await;
-    assert_eq!(client.user_info(&answer.access_token()).await.status, 200);
-    assert_eq!(client.refresh(&answer.refresh_token()).await.status, 200);
+    let response = client.sign_in().await;
+    assert_eq!(client.user_info(&response.access_token()).await.status, 200);
+    assert_eq!(client.refresh(&response.refresh_token()).await.status, 200);
     assert_eq!(client.get("/.well-known/jwks.json").await.json()["keys"][0]["alg"], "ES256");
 }

@@ -45,18 +45,18 @@ impl Dev {
         let process = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut process = process.unwrap();
         let mut lines = BufReader::new(process.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
-        let address_in = |line: Option<String>, before: &str| {
+        let address_after = |line: Option<String>, before: &str| {
             let line = line.expect("the stack started");
             let rest = line.split_once(before).unwrap_or_else(|| panic!("{line}")).1;
             rest.split_whitespace().next().unwrap().to_owned()
         };
-        let url = address_in(lines.next(), "ready at ");
-        let dynamodb = address_in(lines.next(), "database ");
+        let url = address_after(lines.next(), "ready at ");
+        let dynamodb = address_after(lines.next(), "database ");
         drop(lines);
         Self { process, url, dynamodb }
     }
 
-    pub fn on(folder: &TempDir) -> Self {
+    pub fn start_in(folder: &TempDir) -> Self {
         Self::start(&[
             "--data",
             path(folder),

@@ -16,7 +16,7 @@ fn add(folder: &TempDir, (email, password): (&str, &str)) -> Output {
 #[tokio::test]
 async fn an_added_user_signs_in() {
     let folder = tempfile::tempdir().unwrap();
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     let with_line_end = format!("{}\n", ADA.1);
     expect_success(&add(&folder, ("Ada@Example.com", &with_line_end)), "added ada@example.com");
     assert_eq!(dev.client(ADA).sign_in().await.status, 200);
@@ -28,15 +28,15 @@ async fn an_added_user_signs_in() {
 async fn without_a_running_stack_its_folder_is_used() {
     let folder = tempfile::tempdir().unwrap();
     expect_failure(&add(&folder, ADA), "holds no local stack");
-    Dev::on(&folder).kill();
+    Dev::start_in(&folder).kill();
     expect_success(&add(&folder, ADA), "added ada@example.com");
-    assert_eq!(Dev::on(&folder).client(ADA).sign_in().await.status, 200);
+    assert_eq!(Dev::start_in(&folder).client(ADA).sign_in().await.status, 200);
 }
 
 #[tokio::test]
 async fn a_password_that_breaks_a_rule_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    Dev::on(&folder).kill();
+    Dev::start_in(&folder).kill();
     let (longest, too_long) = ("x".repeat(72), "x".repeat(73));
     for (password, why) in [
         ("", "at least 8 characters"),
@@ -51,7 +51,7 @@ async fn a_password_that_breaks_a_rule_is_refused() {
     assert_eq!(nobody.status.code(), Some(2));
     assert!(text(&nobody.stderr).contains("not a valid email address"));
     expect_success(&add(&folder, (ADA.0, &format!("{longest}\r\n"))), "added");
-    assert_eq!(Dev::on(&folder).client((ADA.0, &longest)).sign_in().await.status, 200);
+    assert_eq!(Dev::start_in(&folder).client((ADA.0, &longest)).sign_in().await.status, 200);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn import(folder: &TempDir, file: &Path, more: &[&str]) -> Output {
 #[tokio::test]
 async fn imported_users_sign_in_and_a_second_run_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     let json = folder.path().join("users.jsonl");
     let lines = format!(
         "{{\"email\":\"bob@example.com\",\"password_hash\":\"{BOB}\",\"sub\":\"auth0|bob\"}}\n\
@@ -99,7 +99,7 @@ async fn imported_users_sign_in_and_a_second_run_changes_nothing() {
 #[tokio::test]
 async fn lines_that_are_no_user_are_listed_with_their_reason() {
     let folder = tempfile::tempdir().unwrap();
-    Dev::on(&folder).kill();
+    Dev::start_in(&folder).kill();
     let csv = folder.path().join("users.csv");
     let high = BOB.replace("$04$", "$12$");
     let lines = format!(
@@ -144,7 +144,7 @@ async fn a_thousand_users_are_imported_by_the_standard_variables() {
 #[test]
 fn a_file_that_cannot_be_imported_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    Dev::on(&folder).kill();
+    Dev::start_in(&folder).kill();
     let csv = folder.path().join("users.csv");
     std::fs::write(&csv, "name\nBob\n").unwrap();
     expect_failure(&import(&folder, &csv, &[]), "must name the columns");
@@ -163,7 +163,7 @@ fn users(folder: &TempDir, arguments: &[&str], stdin: &str) -> Output {
 #[tokio::test]
 async fn one_user_is_shown_disabled_enabled_changed_and_deleted() {
     let folder = tempfile::tempdir().unwrap();
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     expect_success(&add(&folder, ADA), "added");
     let shown = users(&folder, &["show", "ADA@example.com"], "");
     for part in ["ada@example.com", "active", "bcrypt, cost 4"] {
@@ -195,7 +195,7 @@ async fn one_user_is_shown_disabled_enabled_changed_and_deleted() {
 #[test]
 fn nobody_is_an_error_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    Dev::on(&folder).kill();
+    Dev::start_in(&folder).kill();
     for command in ["show", "disable", "enable", "delete"] {
         expect_failure(&users(&folder, &[command, ADA.0], ""), "is no user");
     }
@@ -209,7 +209,7 @@ fn nobody_is_an_error_and_changes_nothing() {
 #[tokio::test]
 async fn what_is_exported_is_imported_elsewhere() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    Dev::on(&here).kill();
+    Dev::start_in(&here).kill();
     expect_success(&add(&here, ADA), "added");
     expect_success(&add(&here, ("bob@example.com", "a password of Bob's")), "added");
     expect_success(&users(&here, &["disable", "bob@example.com"], ""), "may not sign in");
@@ -225,7 +225,7 @@ async fn what_is_exported_is_imported_elsewhere() {
 
     Dev::start(&["--data", path(&there), "--no-demo", "--set", "BCRYPT_COST=4"]).kill();
     expect_success(&import(&there, &file, &[]), "3 added, 0 existed already, 0 rejected");
-    let dev = Dev::on(&there);
+    let dev = Dev::start_in(&there);
     assert_eq!(dev.client(ADA).sign_in().await.status, 200);
     assert_eq!(dev.client(DEMO).sign_in().await.status, 200);
     let bob = dev.client(("bob@example.com", "a password of Bob's"));
@@ -243,7 +243,7 @@ async fn what_is_exported_is_imported_elsewhere() {
 #[test]
 fn an_export_that_was_cut_off_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
-    Dev::on(&folder).kill();
+    Dev::start_in(&folder).kill();
     let users_file = folder.path().join("users.jsonl");
     // More than one page of the table: a page is a megabyte.
     let line = |n: usize| format!("{{\"email\":\"user-{n}@example.com\",\"password_hash\":\"{BOB}\"}}\n");
@@ -275,7 +275,7 @@ fn an_export_that_was_cut_off_is_taken_up() {
 #[tokio::test]
 async fn a_users_sessions_are_listed_and_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let dev = Dev::on(&folder);
+    let dev = Dev::start_in(&folder);
     let (one, two) = (dev.client(DEMO).sign_in().await, dev.client(DEMO).sign_in().await);
     let sessions = |command: &str, email: &str| {
         run(relatch(&["sessions", command, email, "--dev", "--data", path(&folder)]), "")
@@ -284,8 +284,8 @@ async fn a_users_sessions_are_listed_and_ended() {
     expect_success(&listed, "since 20");
     assert_eq!(text(&listed.stdout).lines().count(), 2);
     expect_success(&sessions("end", DEMO.0), "are ended");
-    for answer in [&one, &two] {
-        dev.client(DEMO).refresh(&answer.refresh_token()).await.expect_error(400, "invalid_grant");
+    for response in [&one, &two] {
+        dev.client(DEMO).refresh(&response.refresh_token()).await.expect_error(400, "invalid_grant");
     }
     assert_eq!(text(&sessions("list", DEMO.0).stdout), "");
     expect_failure(&sessions("list", ADA.0), "is no user");

@@ -4,47 +4,49 @@
 mod others;
 mod site;
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::AttributeValue;
-use relatch_tests::{Fault, ItemKey, TestStack, claims};
+use relatch_tests::{Fault, Gateway, ItemKey, TestStack, claims, generation};
 use serde_json::{Value, json};
 
-use crate::site::{NAME, OTHER_PAGE, PAYLOADS, Payload, Site, post};
+use crate::site::{NAME, OTHER_PAGE, PageResponse as _, Site, post};
 
 const KEY: &str = "a-key-of-the-page-with-its-length";
 
-/// The retry window in seconds.
-const W: i64 = 60;
+/// The retry window.
+const W: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_page_lives_on_its_cookie() {
-    for payload in PAYLOADS {
-        let site = Site::start(payload, &[]).await;
+    for gateway in Gateway::ALL {
+        let site = Site::start(gateway, &[]).await;
         let (first, access) = site.sign_in().await;
-        assert_eq!(claims(&first)["gen"], 0);
+        assert_eq!(generation(&first), 0);
         assert_eq!(site.stack.client().user_info(&access).await.status, 200);
-        let second = site.refresh(&first).await.token();
-        assert_eq!(claims(&second)["gen"], 1);
-        site.stack.clock.advance_seconds(W);
-        let third = site.refresh(&second).await.token();
+        let second = site.refresh(&first).await.cookie_token();
+        assert_eq!(generation(&second), 1);
+        site.stack.clock.advance(W);
+        let third = site.refresh(&second).await.cookie_token();
         site.sign_out(&third, false).await.expect_signed_out();
         site.refresh(&third).await.expect_over();
         // A page whose browser has none any more: final as well, and nothing to forget.
-        site.ask(&post("/refresh", &json!({}))).await.expect_error(400, "invalid_grant");
-        site.ask(&post("/signout", &json!({}))).await.expect_signed_out();
+        site.send(&post("/refresh", &json!({}))).await.expect_refusal(400, "invalid_grant");
+        site.send(&post("/signout", &json!({}))).await.expect_signed_out();
         site.sign_in().await;
     }
 }
 
 #[tokio::test]
 async fn the_cookie_lives_as_long_as_its_token() {
-    let site = Site::start(Payload::HttpApi, &[("REFRESH_TOKEN_TTL", "2000"), ("SESSION_MAX_AGE", "3000")]).await;
+    let site = Site::start(Gateway::HttpApi, &[("REFRESH_TOKEN_TTL", "2000"), ("SESSION_MAX_AGE", "3000")]).await;
     let mut token = site.sign_in().await.0;
     // Idle for two thousand seconds at most, and three thousand in all.
-    for (passed, left) in [(500, 2000), (900, 1600), (1000, 600)] {
-        site.stack.clock.advance_seconds(passed);
-        let answer = site.refresh(&token).await;
-        assert_eq!(answer.body["refresh_expires_in"], left);
-        token = answer.token();
+    for (pause, left) in [(500, 2000), (900, 1600), (1000, 600)] {
+        site.stack.clock.advance(Duration::from_secs(pause));
+        let response = site.refresh(&token).await;
+        assert_eq!(response.json()["refresh_expires_in"], left);
+        token = response.cookie_token();
         assert_eq!(claims(&token)["exp"], site.stack.clock.now().seconds() + left);
     }
 }
@@ -52,14 +54,14 @@ async fn the_cookie_lives_as_long_as_its_token() {
 /// A token is the same in both places, so that a page can go from one mode to the other.
 #[tokio::test]
 async fn both_modes_are_one_chain() {
-    let site = Site::start(Payload::HttpApi, &[]).await;
+    let site = Site::start(Gateway::HttpApi, &[]).await;
     let client = site.stack.client();
     let (first, _) = site.sign_in().await;
     let second = client.refresh(&first).await.refresh_token();
-    assert_eq!(site.refresh(&first).await.token(), second);
-    assert_eq!(site.refresh(&second).await.token(), second);
+    assert_eq!(site.refresh(&first).await.cookie_token(), second);
+    assert_eq!(site.refresh(&second).await.cookie_token(), second);
     let other = client.sign_in().await.refresh_token();
-    assert_eq!(client.refresh(&other).await.refresh_token(), site.refresh(&other).await.token());
+    assert_eq!(client.refresh(&other).await.refresh_token(), site.refresh(&other).await.cookie_token());
     site.sign_out(&other, false).await.expect_signed_out();
     client.refresh(&other).await.expect_error(400, "invalid_grant");
 }
@@ -68,66 +70,67 @@ async fn both_modes_are_one_chain() {
 #[tokio::test]
 async fn what_is_not_final_leaves_the_cookie() {
     const BROKEN: Fault = Fault::Error("InternalServerError", 500);
-    for payload in PAYLOADS {
-        let site = Site::start(payload, &[]).await;
+    for gateway in Gateway::ALL {
+        let site = Site::start(gateway, &[]).await;
         let (token, access) = site.sign_in().await;
-        let refreshing = post("/refresh", &json!({})).with_cookie(NAME, &token);
-        let signing_out = post("/signout", &json!({})).with_cookie(NAME, &token);
+        let refresh = post("/refresh", &json!({})).with_cookie(NAME, &token);
+        let sign_out = post("/signout", &json!({})).with_cookie(NAME, &token);
 
-        for sent in [&site.signing_in(), &refreshing, &signing_out] {
-            let too_long = sent.clone().with_body(format!("{{\"x\":\"{}\"}}", "x".repeat(8192)));
-            site.ask(&too_long).await.expect_error(413, "payload_too_large");
+        for request in [&site.sign_in_request(), &refresh, &sign_out] {
+            let too_long = request.clone().with_body(format!("{{\"x\":\"{}\"}}", "x".repeat(8192)));
+            site.send(&too_long).await.expect_refusal(413, "payload_too_large");
             for body in ["", "null", "[]", "{", "{\"x\":1,\"x\":2}"] {
-                let malformed = sent.clone().with_body(body);
-                site.ask(&malformed).await.expect_error(400, "invalid_request");
+                let malformed = request.clone().with_body(body);
+                site.send(&malformed).await.expect_refusal(400, "invalid_request");
             }
             for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
-                let answer = site.ask(&sent.clone().with_header("content-type", kind)).await;
-                answer.expect_error(415, "unsupported_media_type");
+                let response = site.send(&request.clone().with_header("content-type", kind)).await;
+                response.expect_refusal(415, "unsupported_media_type");
             }
-            let evil = sent.clone().with_header("origin", "https://evil.example");
-            site.ask(&evil).await.expect_error(400, "invalid_request");
+            let evil = request.clone().with_header("origin", "https://evil.example");
+            site.send(&evil).await.expect_refusal(400, "invalid_request");
         }
-        for sent in [&refreshing, &signing_out] {
-            site.ask(&sent.clone().with_header("idempotency-key", "short"))
+        for request in [&refresh, &sign_out] {
+            site.send(&request.clone().with_header("idempotency-key", "short"))
                 .await
-                .expect_error(400, "invalid_request");
-            site.ask(&sent.clone().with_cookie(NAME, "x")).await.expect_error(400, "invalid_request");
+                .expect_refusal(400, "invalid_request");
+            site.send(&request.clone().with_cookie(NAME, "x")).await.expect_refusal(400, "invalid_request");
             site.database.fail("UpdateItem", BROKEN, 3);
-            let answer = site.ask(sent).await;
-            answer.expect_error(503, "temporarily_unavailable");
-            assert_eq!(answer.headers["retry-after"], "2");
+            let response = site.send(request).await;
+            response.expect_refusal(503, "temporarily_unavailable");
+            assert_eq!(response.header("retry-after"), "2");
         }
-        let wrong = signing_out.clone().with_body("{\"everywhere\":1}");
-        site.ask(&wrong).await.expect_error(400, "invalid_request");
+        let wrong = sign_out.clone().with_body("{\"everywhere\":1}");
+        site.send(&wrong).await.expect_refusal(400, "invalid_request");
 
         let session = ItemKey::session_of(&access);
-        let generation = site.stack.item(&session).await.unwrap()["gen"].clone();
+        let stored = site.stack.item(&session).await.unwrap()["gen"].clone();
         site.stack.set(&session, "gen", AttributeValue::S("broken".to_owned())).await;
-        site.ask(&refreshing).await.expect_error(500, "server_error");
-        site.stack.set(&session, "gen", generation).await;
+        site.send(&refresh).await.expect_refusal(500, "server_error");
+        site.stack.set(&session, "gen", stored).await;
 
         site.database.fail("PutItem", BROKEN, 3);
-        site.ask(&site.signing_in()).await.expect_error(503, "temporarily_unavailable");
-        let wrong = site.signing_in().body.unwrap().replace(&site.stack.client().password, "a wrong password");
-        let wrong = site.signing_in().with_body(wrong);
+        site.send(&site.sign_in_request()).await.expect_refusal(503, "temporarily_unavailable");
+        let wrong =
+            site.sign_in_request().body.unwrap().replace(&site.stack.client().password, "a wrong password");
+        let wrong = site.sign_in_request().with_body(wrong);
         for _ in 0..5 {
-            site.ask(&wrong).await.expect_error(401, "invalid_credentials");
+            site.send(&wrong).await.expect_refusal(401, "invalid_credentials");
         }
-        let answer = site.ask(&wrong).await;
-        answer.expect_error(429, "too_many_attempts");
-        assert!(answer.headers["retry-after"].as_str().unwrap().parse::<u32>().unwrap() >= 1);
+        let response = site.send(&wrong).await;
+        response.expect_refusal(429, "too_many_attempts");
+        assert!(response.header("retry-after").parse::<u32>().unwrap() >= 1);
 
         // After all of it the page goes on as if nothing had been.
-        assert_eq!(claims(&site.refresh(&token).await.token())["gen"], 1);
+        assert_eq!(generation(&site.refresh(&token).await.cookie_token()), 1);
     }
 }
 
 /// A page cannot mend its cookie: one that is no token of ours is over.
 #[tokio::test]
 async fn a_cookie_that_is_no_token_is_over() {
-    for payload in PAYLOADS {
-        let site = Site::start(payload, &[]).await;
+    for gateway in Gateway::ALL {
+        let site = Site::start(gateway, &[]).await;
         let (token, access) = site.sign_in().await;
         let (long, huge) = ("x".repeat(4097), "x".repeat(9000));
         for wrong in ["", "x", "a.b.c", &access, &format!("\"{token}\""), &format!("{token}x"), &long, &huge] {
@@ -141,26 +144,26 @@ async fn a_cookie_that_is_no_token_is_over() {
 
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again() {
-    for payload in PAYLOADS {
-        let site = Site::start(payload, &[]).await;
+    for gateway in Gateway::ALL {
+        let site = Site::start(gateway, &[]).await;
         let (first, _) = site.sign_in().await;
-        let second = site.refresh(&first).await.token();
-        site.stack.clock.advance_seconds(W - 1);
-        assert_eq!(site.refresh(&first).await.token(), second, "within the window");
+        let second = site.refresh(&first).await.cookie_token();
+        site.stack.clock.advance(W - Duration::from_secs(1));
+        assert_eq!(site.refresh(&first).await.cookie_token(), second, "within the window");
 
         // With the token's key, hours later.
-        site.stack.clock.advance_seconds(1);
+        site.stack.clock.advance(Duration::from_secs(1));
         let with_key = |token: &str| {
             post("/refresh", &json!({})).with_cookie(NAME, token).with_header("idempotency-key", KEY)
         };
-        let third = site.ask(&with_key(&second)).await.token();
-        site.stack.clock.advance_seconds(7200);
-        let again = site.ask(&with_key(&second)).await;
-        assert_eq!(again.token(), third);
-        assert_eq!(claims(&third)["gen"], 2);
+        let third = site.send(&with_key(&second)).await.cookie_token();
+        site.stack.clock.advance(Duration::from_hours(2));
+        let again = site.send(&with_key(&second)).await;
+        assert_eq!(again.cookie_token(), third);
+        assert_eq!(generation(&third), 2);
         // The key alone is worth nothing, nor is the token without it.
         let key_alone = post("/refresh", &json!({})).with_header("idempotency-key", KEY);
-        site.ask(&key_alone).await.expect_error(400, "invalid_grant");
+        site.send(&key_alone).await.expect_refusal(400, "invalid_grant");
         site.refresh(&second).await.expect_over();
         site.refresh(&third).await.expect_over();
     }
@@ -169,14 +172,14 @@ async fn a_lost_answer_is_asked_for_again() {
 /// A cookie that was copied from the browser is caught as any stolen token is.
 #[tokio::test]
 async fn a_stolen_cookie_is_caught() {
-    for payload in PAYLOADS {
-        let site = Site::start(payload, &[]).await;
+    for gateway in Gateway::ALL {
+        let site = Site::start(gateway, &[]).await;
         let (stolen, access) = site.sign_in().await;
-        let next = site.refresh(&stolen).await.token();
-        site.stack.clock.advance_seconds(W);
+        let next = site.refresh(&stolen).await.cookie_token();
+        site.stack.clock.advance(W);
         // As long as the end of the session is not written, nobody is told of it.
         site.database.fail_after(1, "UpdateItem", Fault::Error("InternalServerError", 500), 3);
-        site.refresh(&stolen).await.expect_error(503, "temporarily_unavailable");
+        site.refresh(&stolen).await.expect_refusal(503, "temporarily_unavailable");
         site.refresh(&stolen).await.expect_over();
         let session = site.stack.item(&ItemKey::session_of(&access)).await.unwrap();
         assert_eq!(session["ended_by"], AttributeValue::S("reuse".to_owned()));
@@ -187,12 +190,12 @@ async fn a_stolen_cookie_is_caught() {
 
 #[tokio::test]
 async fn a_cookie_signs_out_everywhere() {
-    for payload in PAYLOADS {
-        let site = Site::start(payload, &[]).await;
+    for gateway in Gateway::ALL {
+        let site = Site::start(gateway, &[]).await;
         let elsewhere = site.stack.client().sign_in().await.refresh_token();
         let (first, _) = site.sign_in().await;
-        let second = site.refresh(&first).await.token();
-        site.stack.clock.advance_seconds(W);
+        let second = site.refresh(&first).await.cookie_token();
+        site.stack.clock.advance(W);
         // A token that was rotated away ends its own session at most.
         site.sign_out(&first, true).await.expect_signed_out();
         assert!(!site.is_good(&second).await && site.is_good(&elsewhere).await);
@@ -219,33 +222,33 @@ async fn over_http_the_cookie_has_a_name_that_browsers_take() {
     assert_eq!(preflight.header("access-control-allow-credentials"), "true");
     assert!(preflight.header("access-control-allow-headers").contains("idempotency-key"));
 
-    let ask = async |path: &str, body: Value, cookie: &str| {
+    let send = async |path: &str, body: Value, cookie: &str| {
         let cookie = Some(cookie).filter(|cookie| !cookie.is_empty());
-        let answer = client.post_from(OTHER_PAGE, path, &body, cookie).await;
-        assert_eq!(answer.header("access-control-allow-origin"), OTHER_PAGE, "{answer:?}");
-        assert_eq!(answer.header("access-control-allow-credentials"), "true");
-        assert_eq!(answer.header("access-control-expose-headers"), "retry-after");
-        let varies = answer.headers.get_all("vary").iter().collect::<Vec<_>>();
-        assert_eq!(varies, ["origin"]);
-        answer
+        let response = client.post_from(OTHER_PAGE, path, &body, cookie).await;
+        assert_eq!(response.header("access-control-allow-origin"), OTHER_PAGE, "{response:?}");
+        assert_eq!(response.header("access-control-allow-credentials"), "true");
+        assert_eq!(response.header("access-control-expose-headers"), "retry-after");
+        let vary = response.headers.get_all("vary").iter().collect::<Vec<_>>();
+        assert_eq!(vary, ["origin"]);
+        response
     };
     let body = json!({"email": client.email, "password": client.password, "cookie": true});
     let mut cookie = String::new();
     for (path, body) in [("/signin", body), ("/refresh", json!({})), ("/refresh", json!({}))] {
-        let answer = ask(path, body, &cookie).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.json().get("refresh_token"), None);
-        let (pair, attributes) = answer.header("set-cookie").split_once("; ").unwrap();
+        let response = send(path, body, &cookie).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(response.json().get("refresh_token"), None);
+        let (pair, attributes) = response.header("set-cookie").split_once("; ").unwrap();
         assert!(pair.starts_with("local-relatch_refresh=ey"), "{pair}");
-        let left = &answer.json()["refresh_expires_in"];
+        let left = &response.json()["refresh_expires_in"];
         assert_eq!(attributes, format!("Path=/; Max-Age={left}; HttpOnly; SameSite=Strict"));
         pair.clone_into(&mut cookie);
     }
-    let answer = ask("/signout", json!({}), &cookie).await;
-    assert_eq!(answer.status, 204);
+    let response = send("/signout", json!({}), &cookie).await;
+    assert_eq!(response.status, 204);
     assert_eq!(
-        answer.header("set-cookie"),
+        response.header("set-cookie"),
         "local-relatch_refresh=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
     );
-    ask("/refresh", json!({}), &cookie).await.expect_error(400, "invalid_grant");
+    send("/refresh", json!({}), &cookie).await.expect_error(400, "invalid_grant");
 }

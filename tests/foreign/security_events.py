@@ -221,7 +221,7 @@ def make_writes(aws: boto3.Session, url: str) -> list[tuple[str, Json]]:
     writer = TableWriter(aws, url)
     for user in (ADA, BOB):
         writer.add_user(user)
-    ends = {"stolen": "reuse", "restored": "future", "left": "user", "oldest": "surplus"}
+    ends = {"stolen": "reuse", "restored": "future", "left": "user", "oldest": "evicted"}
     for sid, ended_by in ends.items():
         writer.open_session(ADA, sid, "a phone", is_new=sid == "stolen")
         # The SDK may deliver a write twice.

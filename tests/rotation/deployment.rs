@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
-use relatch::Secrets;
-use relatch::config::Config;
-use relatch::lambda::{Function, Handler};
+use relatch::keys::PrivateKeySet;
 use relatch::time::Timestamp;
-use relatch::token::StoredKeys;
-use relatch_tests::{FaultyDatabase, SecretsManager, TestStack};
+use relatch_lambda::{Config, Function, Handler};
+use relatch_store::SecretsManager;
+use relatch_tests::{FaultyDatabase, LocalSecretsManager, TestStack};
 use rotate_keys::RotateKeys;
 use serde_json::json;
 
@@ -19,7 +18,7 @@ pub(crate) const STEPS: [&str; 4] = ["createSecret", "setSecret", "testSecret", 
 /// A deployment whose keys are in Secrets Manager, at first without any.
 pub(crate) struct Deployment {
     pub(crate) stack: TestStack,
-    pub(crate) secrets: SecretsManager,
+    pub(crate) secrets: LocalSecretsManager,
     pub(crate) database: FaultyDatabase,
     rotations: u32,
 }
@@ -27,8 +26,8 @@ pub(crate) struct Deployment {
 impl Deployment {
     pub(crate) async fn start() -> Self {
         let stack = TestStack::start(&[]).await;
-        let database = FaultyDatabase::start(stack.stack().dynamodb_url()).await;
-        Self { stack, secrets: SecretsManager::start(&[ACCESS, REFRESH]).await, database, rotations: 0 }
+        let database = stack.faulty_database().await;
+        Self { stack, secrets: LocalSecretsManager::start(&[ACCESS, REFRESH]).await, database, rotations: 0 }
     }
 
     pub(crate) async fn with_keys() -> Self {
@@ -49,9 +48,9 @@ impl Deployment {
             ("ACCESS_KEYS_SECRET_ARN", ACCESS),
             ("REFRESH_KEYS_SECRET_ARN", REFRESH),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets.url()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", self.database.url()),
+            self.database.setting(),
             ("ACCESS_KEY_ALGORITHM", "ES256"),
-            // As long as can be set: so long a key must stay.
+            // The highest values that can be set: keys must stay for as long.
             ("ACCESS_TOKEN_TTL", "86400"),
             ("REFRESH_TOKEN_TTL", "31536000"),
             ("SESSION_MAX_AGE", "31536000"),
@@ -83,51 +82,51 @@ impl Deployment {
     }
 
     pub(crate) async fn rotate(&mut self, secret: &str) {
-        assert!(self.secrets.may_begin_rotation(secret), "the one before is under way");
+        assert!(self.secrets.can_begin_rotation(secret), "the one before is under way");
         let version = self.version();
         for step in STEPS {
             self.step(secret, step, &version).await.unwrap();
         }
     }
 
-    pub(crate) fn keys(&self, secret: &str) -> StoredKeys {
-        StoredKeys::parse(&self.secrets.current(secret).unwrap_or_default()).unwrap()
+    pub(crate) fn keys(&self, secret: &str) -> PrivateKeySet {
+        PrivateKeySet::parse(&self.secrets.current(secret).unwrap_or_default()).unwrap()
     }
 
     pub(crate) fn kids(&self, secret: &str) -> BTreeSet<String> {
         self.keys(secret).list(self.now()).into_iter().map(|key| key.kid).collect()
     }
 
-    pub(crate) async fn published(&self) -> BTreeSet<String> {
-        let published = self.stack.stack().store().published_keys().await.unwrap();
+    pub(crate) async fn published_kids(&self) -> BTreeSet<String> {
+        let published = self.stack.tables().public_keys.read().await.unwrap();
         published.iter().map(|key| key.key.kid().to_owned()).collect()
     }
 
     /// Secrets Manager, as a command line reaches it.
-    pub(crate) fn by_hand(&self) -> Secrets {
+    pub(crate) fn secrets_client(&self) -> SecretsManager {
         let settings = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "test"))
             .endpoint_url(self.secrets.url())
             .build();
-        Secrets::with_client(aws_sdk_secretsmanager::Client::from_conf(settings))
+        SecretsManager::new(aws_sdk_secretsmanager::Client::from_conf(settings))
     }
 
     /// What somebody does on the command line: takes the keys that do not sign away, in place
     /// of the version that was read.
     pub(crate) async fn retire_by_hand(&mut self, secret: &str) {
-        let client = self.by_hand();
+        let client = self.secrets_client();
         let current = client.current(secret).await.unwrap().unwrap();
-        let mut keys = StoredKeys::parse(current.text.expose()).unwrap();
-        let gone: Vec<_> = keys.list(self.now()).into_iter().filter(|key| !key.signs).collect();
-        for key in &gone {
+        let mut keys = PrivateKeySet::parse(current.text.expose()).unwrap();
+        let retired: Vec<_> = keys.list(self.now()).into_iter().filter(|key| !key.signs).collect();
+        for key in &retired {
             assert!(keys.remove(key.purpose, &key.kid));
         }
         let version = self.version();
         assert!(client.add(secret, &version, &keys.to_text().unwrap(), "BYHAND").await.unwrap());
         assert!(client.make_current(secret, &version, Some(&current.id)).await.unwrap());
-        let kids: Vec<_> = gone.iter().map(|key| key.kid.as_str()).collect();
-        self.stack.stack().store().withdraw_keys(&kids).await.unwrap();
+        let kids: Vec<_> = retired.iter().map(|key| key.kid.as_str()).collect();
+        self.stack.tables().public_keys.withdraw(&kids).await.unwrap();
     }
 }

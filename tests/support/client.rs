@@ -1,12 +1,12 @@
-//! A client that shows everything of an answer.
+//! A client of a deployment, over HTTP.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+
+use crate::form;
+use crate::response::Response;
 
 /// A deployment's URL with a user's email and password.
 #[derive(Clone, Debug)]
@@ -22,57 +22,6 @@ pub struct Client {
     is_patient: bool,
 }
 
-/// An answer, whole.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body as text.
-    pub text: String,
-}
-
-impl Answer {
-    /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
-    }
-
-    /// A header's text, or "".
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// A member of the body that is a string.
-    pub fn text_of(&self, member: &str) -> String {
-        self.json()[member].as_str().unwrap_or_else(|| panic!("no {member}: {self:?}")).to_owned()
-    }
-
-    /// The `refresh_token` of a 200.
-    pub fn refresh_token(&self) -> String {
-        assert_eq!(self.status, 200, "{self:?}");
-        self.text_of("refresh_token")
-    }
-
-    /// The `access_token` of a 200.
-    pub fn access_token(&self) -> String {
-        assert_eq!(self.status, 200, "{self:?}");
-        self.text_of("access_token")
-    }
-
-    /// The cookie that a browser would keep: its name and value.
-    pub fn cookie(&self) -> String {
-        self.header("set-cookie").split("; ").next().unwrap_or_default().to_owned()
-    }
-
-    /// Asserts the status and the `error` code.
-    #[track_caller]
-    pub fn expect_error(&self, status: u16, code: &str) {
-        assert_eq!((self.status, self.json()["error"].as_str()), (status, Some(code)), "{self:?}");
-    }
-}
-
 impl Client {
     /// A client of a deployment.
     pub fn new(url: &str, email: &str, password: &str) -> Self {
@@ -85,8 +34,9 @@ impl Client {
         }
     }
 
-    /// A client that waits when it is told to: for tests that share a user with tests that
-    /// guess his password.
+    /// A client that waits after a 429 and tries again: for tests that share a user with tests
+    /// that guess their password.
+    #[must_use]
     pub fn patient(self) -> Self {
         Self { is_patient: true, ..self }
     }
@@ -97,101 +47,97 @@ impl Client {
     }
 
     /// Sends a request.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
-        }
+    ///
+    /// # Errors
+    /// When the connection breaks before the response is complete.
+    pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        Response::read(request.send().await?).await
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: RequestBuilder) -> Response {
+        self.try_send(request).await.unwrap()
     }
 
     /// Posts a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
         loop {
-            let answer = self.send(self.request("POST", path).json(body)).await;
-            if !self.is_patient || answer.status != 429 {
-                return answer;
+            let response = self.send(self.request("POST", path).json(body)).await;
+            if !self.is_patient || response.status != 429 {
+                return response;
             }
-            let seconds = answer.header("retry-after").parse().unwrap();
-            assert!(seconds <= 60, "{answer:?}");
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            let wait = Duration::from_secs(response.header("retry-after").parse().unwrap());
+            assert!(wait <= Duration::from_mins(1), "{response:?}");
+            tokio::time::sleep(wait).await;
         }
     }
 
     /// Posts a JSON body as a page of this origin does, with its cookie if it has one.
-    pub async fn post_from(&self, origin: &str, path: &str, body: &Value, cookie: Option<&str>) -> Answer {
+    pub async fn post_from(&self, origin: &str, path: &str, body: &Value, cookie: Option<&str>) -> Response {
         let request = self.request("POST", path).header("origin", origin).header("sec-fetch-site", "same-site");
         let request = cookie.into_iter().fold(request, |request, cookie| request.header("cookie", cookie));
         self.send(request.json(body)).await
     }
 
+    /// Posts a form.
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(form::encode(fields))).await
+    }
+
     /// Gets a path.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.send(self.request("GET", path)).await
     }
 
+    /// The body of the user's sign-in.
+    pub fn credentials(&self) -> Value {
+        json!({"email": self.email, "password": self.password})
+    }
+
     /// Signs the user in.
-    pub async fn sign_in(&self) -> Answer {
+    pub async fn sign_in(&self) -> Response {
         self.sign_in_with(&self.email, &self.password).await
     }
 
     /// Tries to sign in.
-    pub async fn sign_in_with(&self, email: &str, password: &str) -> Answer {
+    pub async fn sign_in_with(&self, email: &str, password: &str) -> Response {
         self.post("/signin", &json!({"email": email, "password": password})).await
     }
 
     /// Refreshes without a key.
-    pub async fn refresh(&self, token: &str) -> Answer {
+    pub async fn refresh(&self, token: &str) -> Response {
         self.post("/refresh", &json!({"refresh_token": token})).await
     }
 
     /// Refreshes with an `Idempotency-Key`.
-    pub async fn refresh_with_key(&self, token: &str, key: &str) -> Answer {
+    pub async fn refresh_with_key(&self, token: &str, key: &str) -> Response {
         let request = self.request("POST", "/refresh").header("Idempotency-Key", key);
         self.send(request.json(&json!({"refresh_token": token}))).await
     }
 
+    /// Refreshes as RFC 6749 has it, with these fields besides the grant type.
+    pub async fn refresh_by_form(&self, fields: &[(&str, &str)]) -> Response {
+        self.post_form("/token", &[&[("grant_type", "refresh_token")], fields].concat()).await
+    }
+
     /// Ends the session of a token, or all of its user.
-    pub async fn sign_out(&self, token: &str, is_everywhere: bool) -> Answer {
+    pub async fn sign_out(&self, token: &str, is_everywhere: bool) -> Response {
         self.post("/signout", &json!({"refresh_token": token, "everywhere": is_everywhere})).await
     }
 
     /// Ends the session of a token, as RFC 7009 has it.
-    pub async fn revoke(&self, token: &str) -> Answer {
+    pub async fn revoke(&self, token: &str) -> Response {
         self.post_form("/revoke", &[("token", token), ("token_type_hint", "refresh_token")]).await
     }
 
-    /// Refreshes as RFC 6749 has it, with what is sent besides the grant type.
-    pub async fn token(&self, members: &[(&str, &str)]) -> Answer {
-        self.post_form("/token", &[&[("grant_type", "refresh_token")], members].concat()).await
-    }
-
-    /// Posts a form.
-    pub async fn post_form(&self, path: &str, members: &[(&str, &str)]) -> Answer {
-        let encoded = |text: &str| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            let bytes = text.bytes();
-            let encoded = bytes.map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
-            encoded.collect::<String>()
-        };
-        let form: Vec<_> = members.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let request = self.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
-        self.send(request.body(form.join("&"))).await
-    }
-
     /// Calls a route of the user's sessions.
-    pub async fn sessions(&self, method: &str, path: &str, token: &str) -> Answer {
+    pub async fn sessions(&self, method: &str, path: &str, token: &str) -> Response {
         self.send(self.request(method, &format!("/sessions{path}")).bearer_auth(token)).await
     }
 
     /// Calls the guarded route.
-    pub async fn user_info(&self, token: &str) -> Answer {
+    pub async fn user_info(&self, token: &str) -> Response {
         self.send(self.request("GET", "/userinfo").bearer_auth(token)).await
     }
-}
-
-/// The claims of a token, as anyone who holds it can read them.
-pub fn claims(token: &str) -> Value {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }

@@ -4,24 +4,36 @@
 //! cheapest bcrypt cost. `RELATCH_URL`, `RELATCH_EMAIL` and `RELATCH_PASSWORD` point the
 //! flows at any other.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::indexing_slicing, reason = "a missing member fails the test that looks for it")]
+#![allow(clippy::indexing_slicing, reason = "a missing field fails the test that looks for it")]
 
-mod binary;
 mod client;
-mod event;
+mod clock;
+mod deployment;
+mod event_request;
 mod faults;
+mod form;
+mod function_process;
 mod invoke;
+mod item_key;
+mod log_buffer;
+mod response;
 mod runtime;
 mod secrets;
-mod sent;
 mod stack;
+mod stack_options;
+mod token;
 
-pub use binary::Binary;
-pub use client::{Answer, Client, claims};
-pub use event::{call, event};
+pub use client::Client;
+pub use clock::ManualClock;
+pub use deployment::{deployment, local_deployment};
+pub use event_request::{EventRequest, Gateway};
 pub use faults::{Fault, FaultyDatabase, Units};
-pub use invoke::InvokeAddress;
+pub use function_process::FunctionProcess;
+pub use invoke::InvokeEndpoint;
+pub use item_key::ItemKey;
+pub use response::Response;
 pub use runtime::RuntimeApi;
-pub use secrets::SecretsManager;
-pub use sent::Sent;
-pub use stack::{ItemKey, ManualClock, TestStack, deployment, keys, local_deployment};
+pub use secrets::LocalSecretsManager;
+pub use stack::TestStack;
+pub use stack_options::{keys, stack_options};
+pub use token::{claim, claims, generation, header};

@@ -14,8 +14,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 struct Shared {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(usize, String)>>,
-    waiting: Mutex<HashMap<usize, oneshot::Sender<Value>>>,
-    is_polled: Notify,
+    /// Takers of payloads, by the number of their event.
+    takers: Mutex<HashMap<usize, oneshot::Sender<Value>>>,
+    polled: Notify,
 }
 
 /// A running Runtime API.
@@ -32,8 +33,8 @@ impl RuntimeApi {
         let (events, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             events: tokio::sync::Mutex::new(receiver),
-            waiting: Mutex::default(),
-            is_polled: Notify::new(),
+            takers: Mutex::default(),
+            polled: Notify::new(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -48,17 +49,17 @@ impl RuntimeApi {
     }
 
     /// Waits until the function asks for an event: its start is over.
-    pub async fn is_polled(&self) {
-        self.shared.is_polled.notified().await;
+    pub async fn wait_for_poll(&self) {
+        self.shared.polled.notified().await;
     }
 
-    /// Hands out an event; what comes back is what the function answers.
+    /// Hands out an event, at once; what comes back is the payload that the function returns.
     pub fn send(&self, event: &Value) -> impl Future<Output = Value> + use<> {
-        let (sender, answer) = oneshot::channel();
+        let (taker, payload) = oneshot::channel();
         let number = self.sent.fetch_add(1, Ordering::SeqCst);
-        self.shared.waiting.lock().unwrap().insert(number, sender);
+        self.shared.takers.lock().unwrap().insert(number, taker);
         self.events.send((number, event.to_string())).unwrap();
-        async { answer.await.expect("an answer") }
+        async { payload.await.expect("a payload") }
     }
 }
 
@@ -66,15 +67,15 @@ async fn serve(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, body
     if method == Method::POST {
         // …/invocation/{id}/response, or …/error.
         let mut segments = uri.path().rsplit('/');
-        let is_answer = segments.next() == Some("response");
-        let number = segments.next().and_then(|id| id.parse().ok()).expect("the answer's number");
-        let answer = is_answer.then(|| serde_json::from_str(&body).expect("JSON"));
-        if let Some(waiting) = shared.waiting.lock().unwrap().remove(&number) {
-            waiting.send(answer.unwrap_or(Value::String(body))).ok();
+        let is_response = segments.next() == Some("response");
+        let number = segments.next().and_then(|id| id.parse().ok()).expect("the event's number");
+        let payload = is_response.then(|| serde_json::from_str(&body).expect("JSON"));
+        if let Some(taker) = shared.takers.lock().unwrap().remove(&number) {
+            taker.send(payload.unwrap_or(Value::String(body))).ok();
         }
         return Response::builder().status(202).body(Body::empty()).unwrap();
     }
-    shared.is_polled.notify_one();
+    shared.polled.notify_one();
     let event = shared.events.lock().await.recv().await;
     let Some((number, event)) = event else { return std::future::pending().await };
     Response::builder()

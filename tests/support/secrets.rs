@@ -21,31 +21,31 @@ struct Versions {
 struct Service {
     secrets: BTreeMap<String, Versions>,
     fault: Option<(String, u16)>,
-    /// The operation whose next answer is lost.
-    lost: Option<String>,
+    /// The operation whose next reply is lost.
+    lost_operation: Option<String>,
     calls: usize,
 }
 
 impl Service {
-    /// The status and the body of the answer to an operation.
-    fn answer(&mut self, operation: &str, request: &Value) -> (u16, Value) {
+    /// The status and the body of the reply to an operation.
+    fn reply(&mut self, operation: &str, request: &Value) -> (u16, Value) {
         self.calls += 1;
         if let Some((code, status)) = &self.fault {
             return (*status, json!({ "__type": code, "message": "on demand" }));
         }
-        let is_lost = self.lost.as_deref() == Some(operation);
-        let answer = self.done(operation, request);
+        let is_lost = self.lost_operation.as_deref() == Some(operation);
+        let reply = self.execute(operation, request);
         if is_lost {
-            self.lost = None;
-            return (500, json!({ "__type": "InternalServiceError", "message": "done, and the answer lost" }));
+            self.lost_operation = None;
+            return (500, json!({ "__type": "InternalServiceError", "message": "done, and the reply lost" }));
         }
-        answer
+        reply
     }
 
-    fn done(&mut self, operation: &str, request: &Value) -> (u16, Value) {
+    fn execute(&mut self, operation: &str, request: &Value) -> (u16, Value) {
         let id = request["SecretId"].as_str().unwrap();
         let Some(secret) = self.secrets.get_mut(id) else {
-            return missing("Secrets Manager can't find the specified secret.");
+            return not_found("Secrets Manager can't find the specified secret.");
         };
         match operation {
             "GetSecretValue" => {
@@ -56,7 +56,7 @@ impl Service {
                     Some((version, value)) => {
                         (200, json!({ "ARN": id, "Name": id, "VersionId": version, "SecretString": value }))
                     }
-                    None => missing("Secrets Manager can't find the specified secret value"),
+                    None => not_found("Secrets Manager can't find the specified secret value"),
                 }
             }
             "DescribeSecret" => (200, json!({ "ARN": id, "Name": id })),
@@ -92,18 +92,18 @@ impl Service {
     }
 }
 
-fn missing(message: &str) -> (u16, Value) {
+fn not_found(message: &str) -> (u16, Value) {
     (400, json!({ "__type": "ResourceNotFoundException", "message": message }))
 }
 
 /// A running service.
 #[derive(Clone)]
-pub struct SecretsManager {
+pub struct LocalSecretsManager {
     service: Arc<Mutex<Service>>,
     url: String,
 }
 
-impl SecretsManager {
+impl LocalSecretsManager {
     /// Starts a service with these secrets, none of which has a value.
     pub async fn start(ids: &[&str]) -> Self {
         let secrets = ids.iter().map(|id| ((*id).to_owned(), Versions::default())).collect();
@@ -142,19 +142,19 @@ impl SecretsManager {
     }
 
     /// Whether `RotateSecret` would begin a rotation: not while one is under way.
-    pub fn may_begin_rotation(&self, id: &str) -> bool {
+    pub fn can_begin_rotation(&self, id: &str) -> bool {
         let service = self.service.lock().unwrap();
         let stages = &service.secrets[id].stages;
         stages.get("AWSPENDING").is_none_or(|pending| stages.get("AWSCURRENT") == Some(pending))
     }
 
-    /// Does the next call of an operation, and loses the answer.
+    /// Does the next call of an operation, and loses the reply.
     pub fn lose_reply(&self, operation: &str) {
-        self.service.lock().unwrap().lost = Some(operation.to_owned());
+        self.service.lock().unwrap().lost_operation = Some(operation.to_owned());
     }
 
-    /// How many calls came since the last time this was asked.
-    pub fn calls(&self) -> usize {
+    /// How many calls it has received since the last call of this function.
+    pub fn take_call_count(&self) -> usize {
         std::mem::take(&mut self.service.lock().unwrap().calls)
     }
 }
@@ -163,7 +163,7 @@ async fn serve(State(service): State<Arc<Mutex<Service>>>, request: Request) -> 
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let operation = parts.headers["x-amz-target"].to_str().unwrap().rsplit('.').next().unwrap().to_owned();
-    let (status, answer) = service.lock().unwrap().answer(&operation, &serde_json::from_slice(&body).unwrap());
+    let (status, reply) = service.lock().unwrap().reply(&operation, &serde_json::from_slice(&body).unwrap());
     let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.1");
-    response.body(Body::from(answer.to_string())).unwrap()
+    response.body(Body::from(reply.to_string())).unwrap()
 }

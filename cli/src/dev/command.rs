@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use relatch::telemetry::Log;
 use relatch::time::Clock;
+use relatch_lambda::telemetry::Log;
 
 use super::chaos::Chaos;
 use super::demo;

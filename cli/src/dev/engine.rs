@@ -27,32 +27,21 @@ pub enum Storage {
 }
 
 /// Why the engine or a table cannot be used: one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// Another process works on the folder.
+    #[error("{} is in use by another process", .0.display())]
     InUse(PathBuf),
     /// The folder or the database in it cannot be opened.
+    #[error("{} cannot be opened: {}", .0.display(), .1)]
     Open(PathBuf, String),
     /// A table is there with other keys than the template declares.
+    #[error("the table {0} is there with other keys than the template declares")]
     Schema(String),
     /// The engine refused something.
+    #[error("the database refused: {0}")]
     Engine(String),
 }
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InUse(folder) => write!(f, "{} is in use by another process", folder.display()),
-            Self::Open(folder, why) => write!(f, "{} cannot be opened: {why}", folder.display()),
-            Self::Schema(table) => {
-                write!(f, "the table {table} is there with other keys than the template declares")
-            }
-            Self::Engine(why) => write!(f, "the database refused: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineError {}
 
 /// A running engine.
 pub struct Engine {

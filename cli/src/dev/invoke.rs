@@ -4,10 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use relatch::Config;
-use relatch::lambda::{Function, Handler};
-use relatch::telemetry::Log;
 use relatch::time::Clock;
+use relatch_lambda::telemetry::Log;
+use relatch_lambda::{Config, Function, Handler};
 use reqwest::header::HeaderName;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -34,7 +33,7 @@ fn authorizer(config: Config, clock: &Clock, log: &Log) -> Invoke {
     let function = Arc::new(authorizer::Authorizer::new(Ok(config), clock.clone(), log.clone()));
     Arc::new(move |event| {
         let function = Arc::clone(&function);
-        Box::pin(async move { function.answer(&event.to_string()).await.map_err(|error| error.to_string()) })
+        Box::pin(async move { function.respond(&event.to_string()).await.map_err(|error| error.to_string()) })
     })
 }
 
@@ -44,7 +43,7 @@ fn handler<H: Handler>(config: Config, clock: &Clock, log: &Log) -> Invoke {
     Arc::new(move |event| {
         let function = Arc::clone(&function);
         Box::pin(async move {
-            let response = function.answer(&event.to_string()).await.map_err(|error| error.to_string())?;
+            let response = function.respond(&event.to_string()).await.map_err(|error| error.to_string())?;
             serde_json::to_value(response).map_err(|error| error.to_string())
         })
     })

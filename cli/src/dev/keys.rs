@@ -4,10 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use relatch::keys::{Algorithm, KeySet, generate};
 use relatch::time::Timestamp;
-use relatch::token::{Algorithm, KeySet, generate};
 
-use super::StackError;
+use super::error::StackError;
 use crate::keys::write_file;
 
 /// Makes the key file if there is none, readable by its owner only, and checks it.

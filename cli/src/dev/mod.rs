@@ -6,6 +6,7 @@ mod cookie;
 pub mod demo;
 pub mod engine;
 pub(crate) mod environment;
+mod error;
 mod event;
 pub mod gateway;
 mod guard;
@@ -17,4 +18,5 @@ mod stack;
 pub mod template;
 
 pub use command::{Args, run};
-pub use stack::{Stack, StackError, StackOptions};
+pub use error::StackError;
+pub use stack::{Stack, StackOptions};

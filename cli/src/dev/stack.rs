@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use relatch::config::Place;
-use relatch::telemetry::Log;
 use relatch::time::Clock;
-use relatch::{Config, Store};
+use relatch_lambda::config::{Config, Environment};
+use relatch_lambda::telemetry::Log;
+use relatch_store::Tables;
 use tokio::net::TcpListener;
 
 use super::chaos::Chaos;
 use super::engine::{Engine, Storage};
+use super::error::StackError;
 use super::gateway::{Gateway, ServedRoute};
 use super::guard::Guard;
 use super::invoke::{self, Invoke};
@@ -50,35 +51,6 @@ pub struct StackOptions {
     pub log: Log,
 }
 
-/// Why the stack did not start: one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StackError {
-    /// An address cannot be listened on.
-    Listen(String),
-    /// The template cannot be used.
-    Template(String),
-    /// The database engine or a table cannot be used.
-    Engine(String),
-    /// The key file cannot be used.
-    Keys(String),
-    /// A function's settings are wrong.
-    Config(String),
-    /// The demo user could not be made.
-    Demo(String),
-}
-
-impl fmt::Display for StackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Template(what) => write!(f, "template: {what}"),
-            Self::Keys(what) => write!(f, "keys: {what}"),
-            Self::Listen(what) | Self::Engine(what) | Self::Config(what) | Self::Demo(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for StackError {}
-
 /// A running local stack.
 pub struct Stack {
     gateway: Gateway,
@@ -86,7 +58,7 @@ pub struct Stack {
     url: String,
     has_playground: bool,
     environment: BTreeMap<String, String>,
-    store: Store,
+    tables: Tables,
 }
 
 impl Stack {
@@ -118,7 +90,7 @@ impl Stack {
         let engine = Engine::start(&options.storage, engine_listener)
             .map_err(|error| StackError::Engine(error.to_string()))?;
         match Self::set_up(&options, &template, &engine).await {
-            Ok((environment, store, routes)) => {
+            Ok((environment, tables, routes)) => {
                 let gateway = Gateway::start(
                     gateway_listener,
                     routes,
@@ -127,7 +99,7 @@ impl Stack {
                     options.chaos,
                     options.clock.clone(),
                 );
-                Ok(Self { gateway, engine, url, has_playground, environment, store })
+                Ok(Self { gateway, engine, url, has_playground, environment, tables })
             }
             Err(error) => {
                 engine.stop().await;
@@ -140,7 +112,7 @@ impl Stack {
         options: &StackOptions,
         template: &Template,
         engine: &Engine,
-    ) -> Result<(BTreeMap<String, String>, Store, Vec<ServedRoute>), StackError> {
+    ) -> Result<(BTreeMap<String, String>, Tables, Vec<ServedRoute>), StackError> {
         engine.create_tables(&template.tables).map_err(|error| StackError::Engine(error.to_string()))?;
         if let Some(name) = options.overrides.keys().find(|name| !Config::VARIABLES.contains(&name.as_str())) {
             return Err(StackError::Config(format!("--set {name}: no function has this variable")));
@@ -157,7 +129,7 @@ impl Stack {
             let mut environment = function.environment.clone();
             environment.extend(local.clone());
             environment.extend(options.overrides.clone());
-            let config = Config::from_lookup(Place::Local, |name| environment.get(name).cloned())
+            let config = Config::from_lookup(Environment::Local, |name| environment.get(name).cloned())
                 .map_err(|error| StackError::Config(format!("{}: {error}", function.binary)))?;
             let invoke = match options.invoke_overrides.get(&function.binary) {
                 Some(url) => Some(invoke::remote_function(url)),
@@ -204,13 +176,13 @@ impl Stack {
             })
         };
         let routes = template.routes.iter().map(to_served_route).collect::<Result<Vec<_>, StackError>>()?;
-        let store = Store::new(&config);
+        let tables = Tables::new(&config.aws, &config.tables);
         if options.demo {
-            demo::ensure(&store, config.bcrypt_cost, options.clock.now())
+            demo::ensure(&tables.users, config.bcrypt_cost, options.clock.now())
                 .await
                 .map_err(|error| StackError::Demo(error.to_string()))?;
         }
-        Ok((all_variables, store, routes))
+        Ok((all_variables, tables, routes))
     }
 
     /// The API's URL.
@@ -233,9 +205,9 @@ impl Stack {
         &self.environment
     }
 
-    /// The users and sessions of this stack.
-    pub fn store(&self) -> &Store {
-        &self.store
+    /// The tables of this stack.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Stops the gateway, then the engine.

@@ -5,15 +5,16 @@
 //! `!If` on a condition that compares; any other one where a value is needed is an error that
 //! names it. The rest of the template may hold what it likes.
 
+mod error;
 mod intrinsic;
 mod yaml;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
+pub use error::TemplateError;
 use intrinsic::Scope;
 
 /// What the local stack takes from a template.
@@ -99,47 +100,6 @@ pub struct Cors {
     /// Whether requests may come with cookies.
     pub allow_credentials: bool,
 }
-
-/// Why a template cannot be used: one line that names the place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TemplateError {
-    /// Not YAML; with line and column.
-    Yaml(String),
-    /// An intrinsic function that only CloudFormation can evaluate.
-    Intrinsic {
-        /// The function's name.
-        name: String,
-        /// Where it is.
-        path: String,
-    },
-    /// A reference to something that is not in the template or has no value here.
-    Reference {
-        /// What is referred to.
-        name: String,
-        /// Where it is.
-        path: String,
-    },
-    /// A property that is missing or of the wrong type.
-    Property {
-        /// Where it is.
-        path: String,
-    },
-}
-
-impl fmt::Display for TemplateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Yaml(what) => write!(f, "not valid YAML: {what}"),
-            Self::Intrinsic { name, path } => {
-                write!(f, "{path} uses {name}; here only Ref, Sub, Join and a plain If can be evaluated")
-            }
-            Self::Reference { name, path } => write!(f, "{path} refers to {name}, which has no value here"),
-            Self::Property { path } => write!(f, "{path} is missing or has the wrong form"),
-        }
-    }
-}
-
-impl std::error::Error for TemplateError {}
 
 impl Template {
     /// Reads a template. `api_url` stands in for the URL of its HTTP API. A variable of

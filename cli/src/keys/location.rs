@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_secretsmanager::Client;
-use relatch::error::Error;
+use relatch::keys::{PrivateKeySet, PublicKeySet};
+use relatch::random;
+use relatch::secret::Secret;
 use relatch::time::Timestamp;
-use relatch::token::{PublicKeySet, StoredKeys};
-use relatch::{Secret, Secrets, Store, random};
+use relatch_store::{PublicKeysTable, SecretsManager};
 
 use crate::CommandError;
 use crate::aws;
@@ -38,7 +39,7 @@ struct KeySource {
 
 /// The keys as they were read.
 pub(super) struct LoadedKeys {
-    pub(super) keys: StoredKeys,
+    pub(super) keys: PrivateKeySet,
     /// The public keys that were among them.
     public: PublicKeySet,
     /// The version of the secret that they were read from, if it had any.
@@ -57,13 +58,17 @@ impl KeyLocation {
             (None, Some(id)) => self.read_secret(id).await?,
             (None, None) => return Err(CommandError::new("name a --file or a --secret-id")),
         };
-        let keys = StoredKeys::parse(text.expose());
+        let keys = PrivateKeySet::parse(text.expose());
         let keys = keys.map_err(|error| CommandError::new(format!("{self}: {error}")))?;
         Ok(LoadedKeys { public: keys.public(), keys, version })
     }
 
     /// Stores the keys, unless they were changed since they were read.
-    pub(super) async fn save(&self, mut loaded: LoadedKeys, now: Timestamp) -> Result<StoredKeys, CommandError> {
+    pub(super) async fn save(
+        &self,
+        mut loaded: LoadedKeys,
+        now: Timestamp,
+    ) -> Result<PrivateKeySet, CommandError> {
         loaded.keys.set_based_on(None);
         let text = loaded.keys.to_text().map_err(|error| CommandError::new(error.to_string()))?;
         match (&self.source.file, &self.source.secret_id) {
@@ -85,7 +90,7 @@ impl KeyLocation {
     }
 
     async fn read_secret(&self, id: &str) -> Result<(Secret, Option<String>), CommandError> {
-        let secrets = Secrets::with_client(Client::new(&aws::sdk_config().await?));
+        let secrets = SecretsManager::new(Client::new(&aws::sdk_config().await?));
         match secrets.current(id).await.map_err(|error| self.command_error(&error))? {
             Some(version) => Ok((version.text, Some(version.id))),
             None if secrets.exists(id).await.map_err(|error| self.command_error(&error))? => {
@@ -107,7 +112,7 @@ impl KeyLocation {
     ) -> Result<(), CommandError> {
         let config = aws::sdk_config().await?;
         let (before, after) = (&loaded.public, loaded.keys.public());
-        let table = self.keys_table.as_deref().map(|table| Store::of_keys(DynamoDb::new(&config), table));
+        let table = self.keys_table.as_deref().map(|table| PublicKeysTable::new(DynamoDb::new(&config), table));
         if table.is_none() && !(before.keys().is_empty() && after.keys().is_empty()) {
             return Err(CommandError::new(
                 "name the --keys-table: public keys of access tokens are published there",
@@ -118,9 +123,9 @@ impl KeyLocation {
             removed.map(|key| key.kid().to_owned()).collect::<Vec<_>>()
         };
         if let Some(table) = &table {
-            table.publish_keys(&after, now).await.map_err(|error| self.command_error(&error))?;
+            table.publish(&after, now).await.map_err(|error| self.command_error(&error))?;
         }
-        let secrets = Secrets::with_client(Client::new(&config));
+        let secrets = SecretsManager::new(Client::new(&config));
         let version = random::bytes::<24>().map_err(|error| self.command_error(&error))?;
         let version: String = version.iter().map(|byte| format!("{byte:02x}")).collect();
         let write = async {
@@ -132,7 +137,7 @@ impl KeyLocation {
         let obsolete = if is_current { removed_ids(before, &after) } else { removed_ids(&after, before) };
         if let Some(table) = &table {
             let obsolete: Vec<_> = obsolete.iter().map(String::as_str).collect();
-            table.withdraw_keys(&obsolete).await.map_err(|error| self.command_error(&error))?;
+            table.withdraw(&obsolete).await.map_err(|error| self.command_error(&error))?;
         }
         if is_current {
             return Ok(());
@@ -142,7 +147,7 @@ impl KeyLocation {
         )))
     }
 
-    fn command_error(&self, error: &Error) -> CommandError {
+    fn command_error(&self, error: &dyn fmt::Display) -> CommandError {
         CommandError::new(format!("{self}: {error}"))
     }
 }

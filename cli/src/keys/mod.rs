@@ -4,9 +4,11 @@
 mod location;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use relatch::keys::{ACCESS_LEAD, Algorithm, KeyInfo, PrivateKeySet, Purpose, REFRESH_LEAD, retirable_at};
+use relatch::lifetime::MAX_SESSION_AGE;
 use relatch::time::{Clock, Timestamp};
-use relatch::token::{ACCESS_LEAD, Algorithm, KeyInfo, OTHER_LEAD, Purpose, StoredKeys, last_needed};
 
 use crate::CommandError;
 use crate::output::print;
@@ -50,8 +52,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = AlgorithmArg::RS256)]
         algorithm: AlgorithmArg,
         /// In how many seconds it starts to sign [default: 10800 for access keys, else 600]
-        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(600..=31_536_000))]
-        starts_in: Option<i64>,
+        #[arg(long, value_name = "SECONDS", value_parser = parse_lead)]
+        starts_in: Option<Duration>,
     },
     /// Take a key away once no token that it signed can be good any more
     Retire {
@@ -60,11 +62,12 @@ enum Command {
         /// The key's id, as `keys list` shows it
         kid: String,
         /// The deployment's ACCESS_TOKEN_TTL
-        #[arg(long, value_name = "SECONDS", env = "ACCESS_TOKEN_TTL", default_value_t = 900)]
-        access_token_ttl: i64,
+        #[arg(long, value_name = "SECONDS", env = "ACCESS_TOKEN_TTL", default_value = "900", value_parser = parse_seconds)]
+        access_token_ttl: Duration,
         /// The deployment's REFRESH_TOKEN_TTL
-        #[arg(long, value_name = "SECONDS", env = "REFRESH_TOKEN_TTL", default_value_t = 2_592_000)]
-        refresh_token_ttl: i64,
+        #[arg(long, value_name = "SECONDS", env = "REFRESH_TOKEN_TTL", default_value = "2592000",
+              value_parser = parse_seconds)]
+        refresh_token_ttl: Duration,
         /// Take it away at once, with all tokens that it signed
         #[arg(long)]
         force: bool,
@@ -101,6 +104,19 @@ impl From<PurposeArg> for Purpose {
     }
 }
 
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "not a whole number of seconds".to_owned())
+}
+
+fn parse_lead(text: &str) -> Result<Duration, String> {
+    let lead = parse_seconds(text)?;
+    let (min, max) = (REFRESH_LEAD, MAX_SESSION_AGE);
+    if (min..=max).contains(&lead) {
+        return Ok(lead);
+    }
+    Err(format!("not from {} to {} seconds", min.as_secs(), max.as_secs()))
+}
+
 /// Runs a command on keys.
 ///
 /// # Errors
@@ -122,8 +138,8 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
         Command::List { location } => print(&format_table(&location.load().await?.keys.list(now), now)),
         Command::Add { location, purpose, algorithm, starts_in } => {
             let mut loaded = location.load().await?;
-            let lead = if purpose == PurposeArg::Access { ACCESS_LEAD } else { OTHER_LEAD };
-            add_key(&mut loaded.keys, purpose, algorithm, now.plus_seconds(starts_in.unwrap_or(lead)))?;
+            let lead = if purpose == PurposeArg::Access { ACCESS_LEAD } else { REFRESH_LEAD };
+            add_key(&mut loaded.keys, purpose, algorithm, now + starts_in.unwrap_or(lead))?;
             print(&format_table(&location.save(loaded, now).await?.list(now), now));
         }
         Command::Retire { location, kid, access_token_ttl, refresh_token_ttl, force } => {
@@ -145,7 +161,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CommandError> {
 }
 
 fn add_key(
-    keys: &mut StoredKeys,
+    keys: &mut PrivateKeySet,
     purpose: PurposeArg,
     access: AlgorithmArg,
     from: Timestamp,
@@ -160,12 +176,12 @@ fn add_key(
 }
 
 /// A key may go when another one signs, and has signed for so long that the last token
-/// of the key has expired. `max_lifetime` is a token's, in seconds; without one the key
+/// of the key has expired. `max_lifetime` is a token's; without one the key
 /// signs nothing that expires, and goes by force only.
 fn check_retirement(
     key: &KeyInfo,
     keys: &[KeyInfo],
-    max_lifetime: Option<i64>,
+    max_lifetime: Option<Duration>,
     force: bool,
     now: Timestamp,
 ) -> Result<(), CommandError> {
@@ -180,7 +196,7 @@ fn check_retirement(
             "a key for attempts is what emails are found by; only --force takes it away",
         ));
     }
-    let last_token = last_needed(key, keys, max_lifetime).unwrap_or(now);
+    let last_token = retirable_at(key, keys, max_lifetime).unwrap_or(now);
     if now < last_token {
         let (kid, until) = (&key.kid, last_token.to_rfc3339());
         return Err(CommandError::new(format!(
@@ -213,6 +229,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const LIFE: Option<Duration> = Some(Duration::from_secs(900));
     /// A function may go on with the keys it has for a day.
     const STALE_FUNCTIONS: i64 = 86_400;
 
@@ -223,37 +240,37 @@ mod tests {
             purpose,
             kid: format!("key-{age}"),
             algorithm: Algorithm::RS256,
-            not_before: NOW.minus_seconds(*age),
+            not_before: Timestamp::from_seconds(NOW.seconds() - age),
             signs: Some(age) == youngest,
         };
         ages.iter().map(info).collect()
     }
 
-    fn may_retire_first(keys: &[KeyInfo], life: Option<i64>, force: bool) -> bool {
+    fn may_retire_first(keys: &[KeyInfo], life: Option<Duration>, force: bool) -> bool {
         check_retirement(&keys[0], keys, life, force, NOW).is_ok()
     }
 
     #[test]
     fn the_key_that_signs_stays_even_by_force() {
-        assert!(!may_retire_first(&keys(Purpose::Access, &[5]), Some(900), true));
-        assert!(!may_retire_first(&keys(Purpose::Access, &[5, -60]), Some(900), true));
+        assert!(!may_retire_first(&keys(Purpose::Access, &[5]), LIFE, true));
+        assert!(!may_retire_first(&keys(Purpose::Access, &[5, -60]), LIFE, true));
         let mut others = keys(Purpose::Access, &[10, 5]);
         others[1].purpose = Purpose::Refresh;
         others[0].signs = false;
-        assert!(!may_retire_first(&others, Some(900), true));
+        assert!(!may_retire_first(&others, LIFE, true));
     }
 
     #[test]
     fn an_older_key_goes_once_its_last_token_has_expired() {
-        let at = |age| may_retire_first(&keys(Purpose::Access, &[200_000, age]), Some(900), false);
+        let at = |age| may_retire_first(&keys(Purpose::Access, &[200_000, age]), LIFE, false);
         assert!(!at(STALE_FUNCTIONS + 899));
         assert!(at(STALE_FUNCTIONS + 900));
-        assert!(may_retire_first(&keys(Purpose::Access, &[200_000, 1]), Some(900), true));
+        assert!(may_retire_first(&keys(Purpose::Access, &[200_000, 1]), LIFE, true));
     }
 
     #[test]
     fn a_key_that_never_signed_goes_at_once() {
-        assert!(may_retire_first(&keys(Purpose::Access, &[-60, 5]), Some(900), false));
+        assert!(may_retire_first(&keys(Purpose::Access, &[-60, 5]), LIFE, false));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `relatch users add`: one user.
 
+use relatch::email::Email;
 use relatch::password::NewPassword;
-use relatch::store::{Added, NewUser};
+use relatch::random;
 use relatch::time::Clock;
 use relatch::user::{UserId, UserStatus};
-use relatch::{Email, random};
+use relatch_store::admin::{Added, NewUser};
 
 use super::password;
 use crate::CommandError;
@@ -25,7 +26,7 @@ pub(super) async fn run(
         status: UserStatus::Active,
         now: Clock::system().now(),
     };
-    match connection.store.add_user(&new).await? {
+    match connection.users.add(&new).await? {
         Added::New => {
             print(&format!("added {} (sub {})\n", email.as_str(), id.as_str()));
             Ok(())

@@ -14,7 +14,7 @@ use crate::target::Connection;
 
 /// Tells what is stored of a user, but for the hash.
 pub(super) async fn show(email: &Email, connection: &Connection) -> Result<(), CommandError> {
-    let (credential, user) = connection.store.find_user(email).await?.ok_or_else(|| unknown_user(email))?;
+    let (credential, user) = connection.users.find(email).await?.ok_or_else(|| unknown_user(email))?;
     let hash = match credential.password_hash {
         None => "none".to_owned(),
         Some(Ok(hash)) => format!("bcrypt, cost {}", hash.cost()),
@@ -42,7 +42,7 @@ pub(super) async fn set_status(
     status: UserStatus,
     connection: &Connection,
 ) -> Result<(), CommandError> {
-    if !connection.store.set_status(email, status).await? {
+    if !connection.users.set_status(email, status).await? {
         return Err(unknown_user(email));
     }
     print(&match status {
@@ -59,7 +59,7 @@ pub(super) async fn set_password(
     connection: &Connection,
 ) -> Result<(), CommandError> {
     let hash = password::hash(password, connection.bcrypt_cost)?;
-    if !connection.store.set_password(email, &hash, Clock::system().now()).await? {
+    if !connection.users.set_password(email, &hash, Clock::system().now()).await? {
         return Err(unknown_user(email));
     }
     print(&format!("{} has a new password, and all sessions are ended\n", email.as_str()));
@@ -68,7 +68,7 @@ pub(super) async fn set_password(
 
 /// Deletes a user.
 pub(super) async fn delete(email: &Email, connection: &Connection) -> Result<(), CommandError> {
-    if !connection.store.delete_user(email).await? {
+    if !connection.users.delete(email).await? {
         return Err(unknown_user(email));
     }
     print(&format!("{} is deleted, and all sessions are ended\n", email.as_str()));

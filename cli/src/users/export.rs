@@ -7,8 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use relatch::store::{PageStart, StoredCredential};
+use relatch::secret::Secret;
 use relatch::user::UserId;
+use relatch_store::admin::{PageStart, StoredCredential};
 use serde::{Deserialize, Serialize};
 
 use super::change::status_name;
@@ -58,7 +59,7 @@ pub(super) async fn run(args: &Args, connection: &Connection) -> Result<(), Comm
     let before = users;
     let progress = Progress::spinner();
     loop {
-        let page = connection.store.scan_credentials(start).await?;
+        let page = connection.users.scan_credentials(start).await?;
         users += u64::try_from(page.items.len()).unwrap_or(0);
         file.write_all(&render_lines(&page.items, connection).await?).map_err(file_error)?;
         progress.advance(users, 0);
@@ -83,13 +84,13 @@ pub(super) async fn run(args: &Args, connection: &Connection) -> Result<(), Comm
 /// for no moment, but may go between the two reads; then it is left out.
 async fn render_lines(credentials: &[StoredCredential], connection: &Connection) -> Result<Vec<u8>, CommandError> {
     let ids: Vec<UserId> = credentials.iter().map(|credential| credential.user_id.clone()).collect();
-    let users = connection.store.read_users(&ids).await?;
+    let users = connection.users.read_all(&ids).await?;
     let mut lines = Vec::new();
     for credential in credentials {
         let Some(user) = users.get(&credential.user_id) else { continue };
         let line = Line {
             email: credential.email.as_str(),
-            password_hash: credential.password_hash.as_ref().map(relatch::Secret::expose),
+            password_hash: credential.password_hash.as_ref().map(Secret::expose),
             sub: user.id.as_str(),
             status: status_name(user.status),
         };

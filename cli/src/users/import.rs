@@ -13,12 +13,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use relatch::Email;
-use relatch::error::Error;
+use relatch::email::Email;
 use relatch::random;
-use relatch::store::{Added, MOST_ADDED, NewUser};
 use relatch::time::Clock;
 use relatch::user::UserId;
+use relatch_store::Failure;
+use relatch_store::admin::{Added, MAX_ADDED, NewUser};
 use serde_json::json;
 
 use super::progress::{Progress, users_per_second, with_suffix};
@@ -92,8 +92,8 @@ pub(super) async fn run(args: &Args, connection: &Connection) -> Result<ExitCode
         if batch.is_empty() {
             break;
         }
-        let writes = batch.chunks(MOST_ADDED).map(|rows| async {
-            let stop_error = |error: Error| {
+        let writes = batch.chunks(MAX_ADDED).map(|rows| async {
+            let stop_error = |error: CommandError| {
                 let line = rows.first().map_or(1, |row| row.line);
                 CommandError::new(format!(
                     "stopped: {error}; run it again with --from-line {line}, nobody is added twice"
@@ -134,8 +134,8 @@ pub(super) async fn run(args: &Args, connection: &Connection) -> Result<ExitCode
 /// the file that wants it gets it, although the rows of a batch are written at once.
 fn next_batch(rows: &mut Peekable<Rows>) -> std::io::Result<Vec<Row>> {
     let (mut emails, mut ids): (HashSet<Email>, HashSet<UserId>) = Default::default();
-    let mut batch = Vec::with_capacity(MAX_CONCURRENT_WRITES * MOST_ADDED);
-    while batch.len() < MAX_CONCURRENT_WRITES * MOST_ADDED {
+    let mut batch = Vec::with_capacity(MAX_CONCURRENT_WRITES * MAX_ADDED);
+    while batch.len() < MAX_CONCURRENT_WRITES * MAX_ADDED {
         let is_free = |user: &ImportedUser| {
             !emails.contains(&user.email) && !user.id.as_ref().is_some_and(|id| ids.contains(id))
         };
@@ -164,7 +164,7 @@ fn reject(
 }
 
 /// Adds the users among some rows and returns the outcome of each row.
-async fn add_rows(rows: &[Row], connection: &Connection) -> Result<Vec<Result<Added, Rejection>>, Error> {
+async fn add_rows(rows: &[Row], connection: &Connection) -> Result<Vec<Result<Added, Rejection>>, CommandError> {
     let mut new = Vec::with_capacity(rows.len());
     for user in rows.iter().filter_map(|row| row.user.as_ref().ok()) {
         let ImportedUser { email, password_hash, id, status } = user.clone();
@@ -182,14 +182,14 @@ async fn add_rows(rows: &[Row], connection: &Connection) -> Result<Vec<Result<Ad
     Ok(rows.iter().filter_map(outcome).collect())
 }
 
-async fn add_with_retry(new: &[NewUser], connection: &Connection) -> Result<Vec<Added>, Error> {
+async fn add_with_retry(new: &[NewUser], connection: &Connection) -> Result<Vec<Added>, Failure> {
     let mut pause = Duration::from_millis(100);
     for _ in 1..MAX_ATTEMPTS {
-        match connection.store.add_users(new).await {
-            Err(Error::Unavailable(_)) => tokio::time::sleep(pause).await,
+        match connection.users.add_all(new).await {
+            Err(Failure::Unavailable(_)) => tokio::time::sleep(pause).await,
             result => return result,
         }
         pause *= 2;
     }
-    connection.store.add_users(new).await
+    connection.users.add_all(new).await
 }

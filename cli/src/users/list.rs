@@ -11,7 +11,7 @@ use crate::target::Connection;
 pub(super) async fn run(connection: &Connection) -> Result<(), CommandError> {
     let mut start = None;
     loop {
-        let page = connection.store.scan_users(start).await?;
+        let page = connection.users.scan(start).await?;
         let mut lines = String::new();
         for user in page.items {
             let (email, id, created) = (user.email.as_str(), user.id.as_str(), user.created_at.to_rfc3339());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// The members of an event that tell its kind. The request itself is read as functions read it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Question {
+pub(crate) struct AuthorizerEvent {
     version: Option<String>,
     /// `REQUEST`, or `TOKEN` of a REST API.
     #[serde(rename = "type")]
@@ -24,7 +24,7 @@ pub(crate) enum Form {
     Policy(String),
 }
 
-impl Question {
+impl AuthorizerEvent {
     /// The form of the answer; `None` for an event that is no authorizer's.
     ///
     /// A policy is for the whole stage: an access token is good for every route, and a policy
@@ -61,15 +61,15 @@ pub(crate) struct Caller {
 impl Form {
     /// The answer that lets a request through, with who calls.
     pub(crate) fn allow(&self, caller: &Caller) -> Value {
-        self.answer(true, &caller.sub, &json!(caller))
+        self.response(true, &caller.sub, &json!(caller))
     }
 
     /// The answer by which API Gateway says 403.
     pub(crate) fn deny(&self, sub: &str) -> Value {
-        self.answer(false, sub, &Value::Object(Map::new()))
+        self.response(false, sub, &Value::Object(Map::new()))
     }
 
-    fn answer(&self, is_allowed: bool, sub: &str, context: &Value) -> Value {
+    fn response(&self, is_allowed: bool, sub: &str, context: &Value) -> Value {
         match self {
             Self::Simple => json!({"isAuthorized": is_allowed, "context": context}),
             Self::Policy(resource) => json!({

@@ -13,120 +13,118 @@
 
 mod event;
 
-use std::fmt;
 use std::sync::Arc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use relatch::access::{AccessTokens, live_session};
-use relatch::config::{AuthorizerMode, Config, ConfigError};
-use relatch::error::Error;
-use relatch::http::Request;
-use relatch::lambda::{Context, Instance, RuntimeError, in_time};
-use relatch::store::{Store, counting_calls};
-use relatch::telemetry::{Entry, Event, Log};
 use relatch::time::Clock;
 use relatch::token::{AccessClaims, scope_covers};
+use relatch_lambda::access::{AccessTokens, live_session};
+use relatch_lambda::config::{AuthorizerMode, Config, ConfigError};
+use relatch_lambda::error::{AccessError, Error};
+use relatch_lambda::http::Request;
+use relatch_lambda::telemetry::{Event, Log, LogFields};
+use relatch_lambda::{Context, Instance, RuntimeError, millis, with_deadline};
+use relatch_store::{Failure, SessionsTable, Tables, UsersTable, counting_calls};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use event::{Caller, Form, Question};
+use event::{AuthorizerEvent, Caller, Form};
 
 /// The function's name in the log, and its binary's.
 pub const NAME: &str = "authorizer";
 
-/// Why there is no answer. Its text is what API Gateway sees.
-#[derive(Debug)]
+/// Why there is no response. Its text is what API Gateway sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizerError {
     /// 401: the client should refresh.
+    #[error("Unauthorized")]
     Unauthorized,
     /// 500: nothing can be said about the token.
+    #[error("The access token cannot be judged at the moment")]
     Failed,
 }
 
-impl fmt::Display for AuthorizerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unauthorized => "Unauthorized",
-            Self::Failed => "The access token cannot be judged at the moment",
-        })
-    }
-}
-
-impl std::error::Error for AuthorizerError {}
-
 /// The function.
 #[derive(Debug)]
-pub struct Authorizer(Instance<Settings>);
+pub struct Authorizer(Instance<Parts>);
 
 #[derive(Debug)]
-struct Settings {
+struct Parts {
     config: Config,
     tokens: AccessTokens,
-    store: Store,
+    users: UsersTable,
+    sessions: SessionsTable,
 }
 
 impl Authorizer {
-    /// Builds the function; with wrong settings it answers with an error.
+    /// Builds the function; with wrong settings it responds with an error.
     pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
         Self(Instance::new(NAME, config, clock, log, |context: Context| {
-            let store = Store::new(&context.config);
-            Settings { tokens: AccessTokens::new(&context, &store), store, config: context.config }
+            let Tables { users, sessions, public_keys, .. } =
+                Tables::new(&context.config.aws, &context.config.tables);
+            let tokens = AccessTokens::new(&context, &public_keys);
+            Parts { tokens, users, sessions, config: context.config }
         }))
     }
 
     /// Loads keys and opens connections.
     pub async fn prepare(&self) {
-        if let Ok(settings) = self.0.built() {
-            let _ = tokio::join!(settings.tokens.prepare(self.0.now()), settings.store.connect());
+        if let Ok(parts) = self.0.get() {
+            let _ = tokio::join!(parts.tokens.prepare(self.0.now()), parts.users.connect());
         }
     }
 
-    /// Answers API Gateway's question and writes one line about it.
+    /// Responds to API Gateway and writes one line about it.
     ///
     /// # Errors
     /// [`AuthorizerError`].
-    pub async fn answer(&self, event: &str) -> Result<Value, AuthorizerError> {
+    pub async fn respond(&self, event: &str) -> Result<Value, AuthorizerError> {
         let started = self.0.now();
-        let mut entry = Entry::new(Event::AccessGranted);
-        // API Gateway waits for an authorizer as long as for an answer.
-        let (answer, calls) = counting_calls(in_time(self.decide(event, &mut entry))).await;
-        let answer = answer.unwrap_or_else(Err).inspect_err(|error| {
-            entry.fails(error);
-        });
+        let mut fields = LogFields::default();
+        // API Gateway waits for an authorizer as long as for a response.
+        let (result, calls) = counting_calls(with_deadline(self.decide(event, &mut fields))).await;
+        let result = result.unwrap_or_else(|failure| Err(failure.into()));
+        let event = match &result {
+            Ok((event, _)) => *event,
+            Err(error) => {
+                error.add_reason(&mut fields);
+                error.event()
+            }
+        };
         let finished = self.0.now();
-        entry.with("function", NAME).with("ms", finished.millis_since(started)).with("store_calls", calls);
-        self.0.write(finished, &entry);
-        answer.map_err(|error| match error {
-            Error::InvalidToken => AuthorizerError::Unauthorized,
-            _ => AuthorizerError::Failed,
+        fields.add("function", NAME).add("ms", millis(finished.duration_since(started))).add("store_calls", calls);
+        self.0.write(finished, event, &fields);
+        result.map(|(_, response)| response).map_err(|error| match error {
+            Error::InvalidToken(_) => AuthorizerError::Unauthorized,
+            Error::InvalidCredentials(_)
+            | Error::TooManyAttempts { .. }
+            | Error::InvalidGrant(_)
+            | Error::Failure(_) => AuthorizerError::Failed,
         })
     }
 
-    async fn decide(&self, event: &str, entry: &mut Entry) -> Result<Value, Error> {
-        let Settings { config, tokens, store } = self.0.built()?;
-        let no_event = || Error::internal("event", "not what API Gateway asks an authorizer");
-        let question: Question = serde_json::from_str(event).map_err(|_| no_event())?;
-        let form = question.form().ok_or_else(no_event)?;
-        let request = match question.header() {
+    async fn decide(&self, event: &str, fields: &mut LogFields) -> Result<(Event, Value), Error> {
+        let Parts { config, tokens, users, sessions } = self.0.get()?;
+        let wrong_event = || Failure::internal("event", "not what API Gateway asks an authorizer");
+        let authorizer_event: AuthorizerEvent = serde_json::from_str(event).map_err(|_| wrong_event())?;
+        let form = authorizer_event.form().ok_or_else(wrong_event)?;
+        let request = match authorizer_event.header() {
             Some(header) => Request::of_authorization(header),
-            None => Request::from_event(event).map_err(|_| no_event())?,
+            None => Request::from_event(event).map_err(|_| wrong_event())?,
         };
-        entry.with("request_id", request.id()).with("address", request.address(config.trusted_hops).prefix());
-        let Ok(unverified) = request.bearer_token() else {
-            entry.becomes(Event::AccessRefused).with("why", "missing");
-            return Err(Error::InvalidToken);
-        };
+        fields.add("request_id", request.id()).add("address", request.address(config.trusted_proxy_hops).prefix());
+        let unverified = request.bearer_token().map_err(|_| Error::InvalidToken(AccessError::Missing))?;
         let now = self.0.now();
-        let token = tokens.verify(&unverified, now, entry).await?;
+        let token = tokens.verify(&unverified, now, fields).await?;
         if config.authorizer_mode == AuthorizerMode::Checked {
-            live_session(&token, store, now, entry).await?;
+            live_session(&token, sessions, users, now).await?;
         }
         let needed = config.authorizer_scope.as_deref();
         if needed.is_some_and(|needed| !scope_covers(token.scope.as_deref(), needed)) {
-            entry.becomes(Event::AccessDenied).with("why", "scope");
-            return Ok(form.deny(&token.sub));
+            fields.add("why", "scope");
+            return Ok((Event::AccessDenied, form.deny(&token.sub)));
         }
-        Ok(allow(&form, &token))
+        Ok((Event::AccessGranted, allow(&form, &token)))
     }
 }
 
@@ -150,7 +148,7 @@ pub async fn run() -> Result<(), RuntimeError> {
     let function = Arc::new(function);
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
-        async move { function.answer(event.payload.get()).await.map_err(RuntimeError::from) }
+        async move { function.respond(event.payload.get()).await.map_err(RuntimeError::from) }
     }))
     .await
 }

@@ -1,11 +1,11 @@
 //! `GET /.well-known/…`: the public keys and the metadata by which anyone verifies
 //! access tokens.
 
-use relatch::http::{Refusal, Request, Response, StatusCode, cacheable_json};
-use relatch::lambda::{Context, Handler};
-use relatch::store::Store;
-use relatch::telemetry::{Entry, Event};
-use relatch::token::{KeyRing, PublicKeySet};
+use relatch::keys::PublicKeySet;
+use relatch_lambda::http::{Rejection, Request, Response, StatusCode, cacheable_json};
+use relatch_lambda::telemetry::{Event, LogFields};
+use relatch_lambda::{Context, Handler, KeyCache, Outcome};
+use relatch_store::Tables;
 use serde::Serialize;
 
 /// How long a verifier may keep what it read, in seconds.
@@ -22,7 +22,7 @@ const OAUTH_SERVER: &str = "/.well-known/oauth-authorization-server";
 #[derive(Debug)]
 pub struct Jwks {
     context: Context,
-    keys: KeyRing,
+    keys: KeyCache,
 }
 
 /// The members that RFC 8414 §2 and OpenID Connect Discovery 1.0 §3 share. There is no
@@ -57,47 +57,48 @@ struct OpenId<'a> {
 
 impl Handler for Jwks {
     const NAME: &'static str = "jwks";
-    const GRANTED: Event = Event::MetadataServed;
 
     fn new(context: Context) -> Self {
-        Self { keys: KeyRing::of_public_keys(&context, &Store::new(&context.config)), context }
+        let tables = Tables::new(&context.config.aws, &context.config.tables);
+        Self { keys: KeyCache::of_public_keys(&context, &tables.public_keys), context }
     }
 
     async fn prepare(&self) {
         let _ = self.keys.current(self.context.clock.now()).await;
     }
 
-    async fn handle(&self, request: &Request, _: &mut Entry) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, _: &mut LogFields) -> Result<Outcome, Rejection> {
         let path = request.path();
         if ![KEY_SET, OPENID_CONFIGURATION, OAUTH_SERVER].contains(&path) {
-            return Err(Refusal::NotFound);
+            return Err(Rejection::NotFound);
         }
         request.expect("GET", path)?;
-        if path == OAUTH_SERVER {
-            return Ok(self.metadata(None));
-        }
-        let keys = self.keys.current(self.context.clock.now()).await?.public();
-        Ok(if path == KEY_SET {
-            cacheable_json(StatusCode::OK, &keys, MAX_AGE)
+        let response = if path == OAUTH_SERVER {
+            self.metadata(None)
         } else {
-            self.metadata(Some(self.openid(&keys)))
-        })
+            let keys = self.keys.current(self.context.clock.now()).await?.public();
+            match path {
+                KEY_SET => cacheable_json(StatusCode::OK, &keys, MAX_AGE),
+                _ => self.metadata(Some(self.openid(&keys))),
+            }
+        };
+        Ok(Outcome::new(Event::MetadataServed, response))
     }
 }
 
 impl Jwks {
     fn metadata(&self, openid: Option<OpenId<'_>>) -> Response {
-        let config = &self.context.config;
+        let issuer = &self.context.config.token_issuer;
         let metadata = Metadata {
-            issuer: &config.issuer,
-            jwks_uri: format!("{}{KEY_SET}", config.issuer),
+            issuer: &issuer.issuer,
+            jwks_uri: format!("{}{KEY_SET}", issuer.issuer),
             response_types_supported: [],
             grant_types_supported: ["refresh_token"],
-            token_endpoint: format!("{}/token", config.issuer),
+            token_endpoint: format!("{}/token", issuer.issuer),
             token_endpoint_auth_methods_supported: ["none"],
-            revocation_endpoint: format!("{}/revoke", config.issuer),
+            revocation_endpoint: format!("{}/revoke", issuer.issuer),
             revocation_endpoint_auth_methods_supported: ["none"],
-            scopes_supported: config.scope.as_deref().map(|scope| scope.split(' ').collect()),
+            scopes_supported: issuer.scope.as_deref().map(|scope| scope.split(' ').collect()),
             openid,
         };
         cacheable_json(StatusCode::OK, &metadata, MAX_AGE)
@@ -105,7 +106,7 @@ impl Jwks {
 
     fn openid<'a>(&self, keys: &PublicKeySet) -> OpenId<'a> {
         OpenId {
-            userinfo_endpoint: format!("{}/userinfo", self.context.config.issuer),
+            userinfo_endpoint: format!("{}/userinfo", self.context.config.token_issuer.issuer),
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: keys.algorithms(),
             claims_supported: ["sub", "email"],

@@ -5,18 +5,19 @@
 //! not looked at. Neither route answers 401, on which clients refresh. A web page's token may be in a
 //! cookie at `/refresh`; `/token` reads none.
 
-use relatch::error::Error;
-use relatch::http::{Members, Presented, Refusal, Request, Response, StatusCode, json, with_cookie};
-use relatch::lambda::{Context, Handler};
-use relatch::session::{Death, Decision, EndedBy, Lifetime, Seen, Session, Window, decide};
-use relatch::store::{Rotation, Store};
-use relatch::telemetry::{Entry, Event};
+use relatch::keys::Purpose;
+use relatch::lifetime::{RetryWindow, SessionLifetime};
+use relatch::random;
+use relatch::secret::Secret;
+use relatch::session::{Death, Decision, EndedBy, RotationAttempt, Seen, Session, decide};
 use relatch::time::Timestamp;
-use relatch::token::{
-    Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, TokenPair, scope_covers, verify_refresh,
-};
+use relatch::token::{ExpectedClaims, MAX_TOKEN_BYTES, Subject, TokenPair, scope_covers, verify_refresh};
 use relatch::user::User;
-use relatch::{Secret, random};
+use relatch_lambda::error::{Error, GrantError};
+use relatch_lambda::http::{BodyFields, RefreshRequest, Rejection, Request, TokenSource, tokens};
+use relatch_lambda::telemetry::{Event, LogFields};
+use relatch_lambda::{Context, Handler, KeyCache, Outcome};
+use relatch_store::{Failure, SessionsTable, Tables, UsersTable};
 
 const REFRESH: &str = "/refresh";
 /// RFC 6749 §3.2.
@@ -29,179 +30,175 @@ const RACES: usize = 2;
 #[derive(Debug)]
 pub struct Refresh {
     context: Context,
-    issuance: Issuance,
-    keys: KeyRing,
-    store: Store,
-    window: Window,
-    lifetime: Lifetime,
+    expected: ExpectedClaims,
+    keys: KeyCache,
+    users: UsersTable,
+    sessions: SessionsTable,
+    window: RetryWindow,
+    lifetime: SessionLifetime,
 }
 
 impl Handler for Refresh {
     const NAME: &'static str = "refresh";
-    const GRANTED: Event = Event::RefreshRotated;
 
     fn new(context: Context) -> Self {
         let config = &context.config;
+        let Tables { users, sessions, .. } = Tables::new(&config.aws, &config.tables);
         Self {
-            issuance: Issuance::new(config),
-            keys: KeyRing::new(&context, &[Purpose::Access, Purpose::Refresh]),
-            store: Store::new(config),
-            window: Window::from_seconds(config.retry_window),
-            lifetime: Lifetime { idle: config.refresh_token_ttl, absolute: config.session_max_age },
+            expected: config.token_issuer.refresh_tokens(),
+            keys: KeyCache::new(&context, &[Purpose::Access, Purpose::Refresh]),
+            users,
+            sessions,
+            window: config.retry_window,
+            lifetime: config.session_lifetime,
             context,
         }
     }
 
     async fn prepare(&self) {
-        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
+        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.users.connect());
     }
 
-    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        if request.path() == TOKEN {
-            request.expect("POST", TOKEN)?;
-            let unverified = self.read_grant(request.form()?)?;
-            return Ok(json(StatusCode::OK, &self.trade(request, &unverified, entry).await?));
-        }
-        request.expect("POST", REFRESH)?;
-        match request.refresh_token(&mut request.json()?, &self.context.config.allowed_origins)? {
-            Presented::InBody(unverified) => {
-                Ok(json(StatusCode::OK, &self.trade(request, &unverified, entry).await?))
+    async fn handle(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
+        let presented = self.read_request(request)?;
+        // The cookie expired, or another tab signed out: as final as a token that is not good.
+        let presented = presented.ok_or(Error::InvalidGrant(GrantError::NoCookie))?;
+        match self.refresh(&presented, fields).await {
+            Ok((event, pair)) => Ok(Outcome::new(event, tokens(&pair, presented.source)?)),
+            Err(Error::InvalidGrant(error)) if presented.source == TokenSource::Cookie => {
+                Err(Rejection::InvalidGrantClearCookie(error))
             }
-            Presented::InCookie(Some(unverified)) => match self.trade(request, &unverified, entry).await {
-                Ok(pair) => Ok(with_cookie(pair)?),
-                Err(Refusal::Error(Error::InvalidGrant)) => Err(Refusal::CookieIsOver),
-                Err(refusal) => Err(refusal),
-            },
-            // It expired, or another tab signed out: as final as a token that is not good.
-            Presented::InCookie(None) => Err(refused(entry, Event::RefreshRevoked, "no_cookie").into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
 impl Refresh {
-    /// Trades a refresh token for the next pair.
-    async fn trade(
-        &self,
-        request: &Request,
-        unverified: &Secret,
-        entry: &mut Entry,
-    ) -> Result<TokenPair, Refusal> {
-        let client_key = request.idempotency_key()?;
-        let now = self.context.clock.now();
-        let verify = |keys: &_| verify_refresh(unverified.expose(), keys, &self.issuance, now);
-        let token = self.keys.verify(now, verify).await?.map_err(|why| {
-            entry.becomes(Event::of_refresh_token(why)).with("why", why.to_string());
-            Error::InvalidGrant
-        })?;
-        let subject = Subject::of(&token, client_key.as_ref(), self.window, random::bytes()?);
-        let Some(subject) = subject else {
-            entry.becomes(Event::RefreshInvalid).with("why", "bad_claims");
-            return Err(Error::InvalidGrant.into());
-        };
-        entry
-            .with("sub", subject.user_id.as_str())
-            .with("sid", subject.session_id.as_str())
-            .with("generation", subject.presented.generation.0);
-        let (session, user, now) = self.redeem(&subject, now, entry).await?;
-        let keys = self.keys.current(now).await?;
-        let random = random::bytes()?;
-        Ok(TokenPair::issue((&session, &subject.secret), &user, &keys, &self.issuance, random, now)?)
+    /// Reads the request of either route; `None` for a page in cookie mode without a cookie.
+    fn read_request(&self, request: &Request) -> Result<Option<RefreshRequest>, Rejection> {
+        if request.path() == TOKEN {
+            request.expect("POST", TOKEN)?;
+            let token = self.read_grant(request.form()?)?;
+            return RefreshRequest::from_body(request, token).map(Some);
+        }
+        request.expect("POST", REFRESH)?;
+        RefreshRequest::read(request, &mut request.json()?, &self.context.config.allowed_origins)
     }
 
     /// The refresh token of a request to the token endpoint. What it may say besides must
     /// agree with this deployment, which has one client and one scope.
-    fn read_grant(&self, mut members: Members) -> Result<Secret, Refusal> {
-        let config = &self.context.config;
-        let grant_type = members.text("grant_type", MAX_TOKEN_BYTES)?;
+    fn read_grant(&self, mut fields: BodyFields) -> Result<Secret, Rejection> {
+        let issuer = &self.context.config.token_issuer;
+        let grant_type = fields.text("grant_type", MAX_TOKEN_BYTES)?;
         if grant_type.expose() != "refresh_token" {
-            return Err(Refusal::UnsupportedGrantType);
+            return Err(Rejection::UnsupportedGrantType);
         }
-        let client_id = members.optional_text("client_id", MAX_TOKEN_BYTES)?;
-        if client_id.is_some_and(|client_id| client_id.expose() != config.client_id) {
-            return Err(Refusal::InvalidClient);
+        let client_id = fields.optional_text("client_id", MAX_TOKEN_BYTES)?;
+        if client_id.is_some_and(|client_id| client_id.expose() != issuer.client_id) {
+            return Err(Rejection::InvalidClient);
         }
-        let scope = members.optional_text("scope", MAX_TOKEN_BYTES)?;
-        if scope.is_some_and(|scope| !scope_covers(config.scope.as_deref(), scope.expose())) {
-            return Err(Refusal::InvalidScope);
+        let scope = fields.optional_text("scope", MAX_TOKEN_BYTES)?;
+        if scope.is_some_and(|scope| !scope_covers(issuer.scope.as_deref(), scope.expose())) {
+            return Err(Rejection::InvalidScope);
         }
-        members.text("refresh_token", MAX_TOKEN_BYTES)
+        fields.text("refresh_token", MAX_TOKEN_BYTES)
     }
 
-    /// Trades the token for the session's state that the answer is made of.
+    /// Trades a refresh token for the next pair.
+    async fn refresh(
+        &self,
+        request: &RefreshRequest,
+        fields: &mut LogFields,
+    ) -> Result<(Event, TokenPair), Error> {
+        let now = self.context.clock.now();
+        let verify = |keys: &_| verify_refresh(request.token.expose(), keys, &self.expected, now);
+        let token = self.keys.verify(now, verify).await?;
+        let token = token.map_err(|error| Error::InvalidGrant(GrantError::Token(error)))?;
+        let subject = Subject::of(&token, request.idempotency_key.as_ref(), self.window, random::bytes()?);
+        let subject = subject.ok_or(Error::InvalidGrant(GrantError::BadClaims))?;
+        fields
+            .add("sub", subject.user_id.as_str())
+            .add("sid", subject.session_id.as_str())
+            .add("generation", subject.presented.generation.0);
+        let Redeemed { event, session, user, now } = self.redeem(&subject, now, fields).await?;
+        let keys = self.keys.current(now).await?;
+        let issuer = &self.context.config.token_issuer;
+        let pair = TokenPair::issue((&session, &subject.secret), &user, &keys, issuer, random::bytes()?, now)?;
+        Ok((event, pair))
+    }
+
+    /// Trades the token for the session's state that the response is made of.
     async fn redeem(
         &self,
         subject: &Subject,
         mut now: Timestamp,
-        entry: &mut Entry,
-    ) -> Result<(Session, User, Timestamp), Error> {
+        fields: &mut LogFields,
+    ) -> Result<Redeemed, Error> {
         for _ in 0..=RACES {
-            let (seen, user) = tokio::join!(self.rotate(subject, now), self.store.read_user(&subject.user_id));
+            let (seen, user) = tokio::join!(self.rotate(subject, now), self.users.read(&subject.user_id));
             let (seen, user) = (seen?, user?);
             let (event, session) = match decide(&subject.presented, seen, user.as_ref(), self.window, now) {
                 Decision::Rotated(session) => (Event::RefreshRotated, session),
                 Decision::Same(session) => (Event::RefreshSame, session),
                 Decision::Retry(session) => (Event::RefreshRetry, session),
-                Decision::Gone => return Err(refused(entry, Event::RefreshRevoked, "gone")),
-                Decision::Dead(death @ Death::Expired) => {
-                    return Err(refused(entry, Event::RefreshExpired, death.name()));
-                }
-                Decision::Dead(death) => return Err(refused(entry, Event::RefreshRevoked, death.name())),
+                Decision::Gone => return Err(Error::InvalidGrant(GrantError::Gone)),
+                Decision::Dead(death) => return Err(Error::InvalidGrant(GrantError::Inactive(death))),
                 Decision::Reuse => {
-                    return Err(self.revoke(subject, EndedBy::Reuse, entry.becomes(Event::RefreshReuse)).await);
+                    return Err(self.revoke(subject, EndedBy::Reuse, GrantError::Reuse, fields).await);
                 }
                 Decision::Future => {
-                    return Err(self.revoke(subject, EndedBy::Future, entry.becomes(Event::RefreshFuture)).await);
+                    return Err(self.revoke(subject, EndedBy::Future, GrantError::Future, fields).await);
                 }
                 Decision::Raced => {
                     now = self.context.clock.now();
                     continue;
                 }
             };
-            entry.becomes(event);
-            return user.map(|user| (session, user, now)).ok_or(Error::InvalidGrant);
+            let user = user.ok_or(Error::InvalidGrant(GrantError::Inactive(Death::UserGone)))?;
+            return Ok(Redeemed { event, session, user, now });
         }
-        Err(Error::unavailable("sessions.rotate", "the session kept changing"))
+        Err(Failure::unavailable("sessions.rotate", "the session kept changing").into())
     }
 
     /// One round trip: a conditional write, or a read when the token is so young that
     /// its session cannot rotate yet.
-    async fn rotate(&self, subject: &Subject, now: Timestamp) -> Result<Seen, Error> {
+    async fn rotate(&self, subject: &Subject, now: Timestamp) -> Result<Seen, Failure> {
         let generation = subject.presented.generation;
         let is_young = self.window.surely_contains(subject.issued_at, now);
         if generation.0 >= 1 && is_young {
-            return self.store.read_session(&subject.user_id, &subject.session_id).await.map(Seen::Unchanged);
+            return self.sessions.read(&subject.user_id, &subject.session_id).await.map(Seen::Unchanged);
         }
-        let rotation = Rotation {
+        let rotation = RotationAttempt {
             from: generation,
             retry_key_digest: &subject.presented.retry_key_digest,
             window: self.window,
             lifetime: self.lifetime,
             now,
         };
-        self.store.rotate_session(&subject.user_id, &subject.session_id, rotation).await
+        self.sessions.rotate(&subject.user_id, &subject.session_id, rotation).await
     }
 
-    /// Ends the session whose old token came back. The client hears that only once
-    /// it is true: an answer before would leave the thief's branch alive.
-    async fn revoke(&self, subject: &Subject, by: EndedBy, entry: &mut Entry) -> Error {
-        match self.store.revoke_session(&subject.user_id, &subject.session_id, by).await {
-            Ok(()) => Error::InvalidGrant,
-            Err(Error::Internal(cause) | Error::Unavailable(cause)) => {
-                // The theft is told now, since the request ends as one that failed.
-                self.context.log.write(self.context.clock.now(), entry.with("why", "not_revoked_yet"));
-                Error::Unavailable(cause)
+    /// Ends the session whose old token came back. The client learns of it only once
+    /// it is true: a response before would leave the thief's branch alive.
+    async fn revoke(&self, subject: &Subject, by: EndedBy, why: GrantError, fields: &mut LogFields) -> Error {
+        let why = Error::InvalidGrant(why);
+        match self.sessions.revoke(&subject.user_id, &subject.session_id, by).await {
+            Ok(()) => why,
+            Err(Failure::Internal(cause) | Failure::Unavailable(cause)) => {
+                // The theft is logged now, since the request ends as one that failed.
+                let now = self.context.clock.now();
+                self.context.log.write(now, why.event(), fields.add("why", "not_revoked_yet"));
+                Failure::Unavailable(cause).into()
             }
-            Err(
-                other @ (Error::InvalidCredentials
-                | Error::TooManyAttempts { .. }
-                | Error::InvalidGrant
-                | Error::InvalidToken),
-            ) => other,
         }
     }
 }
 
-fn refused(entry: &mut Entry, event: Event, why: &str) -> Error {
-    entry.becomes(event).with("why", why);
-    Error::InvalidGrant
+/// What a refresh token was traded for.
+struct Redeemed {
+    event: Event,
+    session: Session,
+    user: User,
+    /// The time of the decision.
+    now: Timestamp,
 }

@@ -15,25 +15,23 @@
 mod steps;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use relatch::config::ConfigError;
-use relatch::error::Error;
-use relatch::lambda::{Instance, RuntimeError};
-use relatch::store::Store;
-use relatch::telemetry::{Entry, Event, Log};
+use relatch::keys::{ACCESS_SECRET_PURPOSES, Purpose, REFRESH_SECRET_PURPOSES};
 use relatch::time::Clock;
-use relatch::token::{IN_ACCESS_SECRET, IN_REFRESH_SECRET, Purpose};
-use relatch::{Config, Secrets, config::KeySource};
+use relatch_lambda::config::{Config, ConfigError, KeySource};
+use relatch_lambda::telemetry::{Event, Log, LogFields};
+use relatch_lambda::{Instance, RuntimeError, millis};
+use relatch_store::{Failure, PublicKeysTable, SecretsManager, Tables, secrets_client};
 use serde::Deserialize;
 use serde_json::Value;
 
-use steps::Rotation;
+use steps::KeyRotation;
 
 const NAME: &str = "rotate-keys";
 
 /// What Secrets Manager asks for.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Request {
+struct StepEvent {
     step: Step,
     secret_id: String,
     client_request_token: String,
@@ -53,21 +51,21 @@ enum Step {
 
 /// The function.
 #[derive(Debug)]
-pub struct RotateKeys(Instance<Settings>);
+pub struct RotateKeys(Instance<Parts>);
 
 #[derive(Debug)]
-struct Settings {
+struct Parts {
     config: Config,
-    secrets: Secrets,
-    store: Store,
+    secrets: SecretsManager,
+    public_keys: PublicKeysTable,
 }
 
 impl RotateKeys {
     /// Builds the function; with wrong settings it fails every step.
     pub fn new(config: Result<Config, ConfigError>, clock: Clock, log: Log) -> Self {
-        Self(Instance::new(NAME, config, clock, log, |context| Settings {
-            secrets: Secrets::new(&context.config),
-            store: Store::new(&context.config),
+        Self(Instance::new(NAME, config, clock, log, |context| Parts {
+            secrets: SecretsManager::new(secrets_client(&context.config.aws)),
+            public_keys: Tables::new(&context.config.aws, &context.config.tables).public_keys,
             config: context.config,
         }))
     }
@@ -76,56 +74,60 @@ impl RotateKeys {
     ///
     /// # Errors
     /// Why it failed, in words that hold no part of a key. Secrets Manager then starts again.
-    pub async fn step(&self, event: &Value) -> Result<(), Error> {
+    pub async fn step(&self, event: &Value) -> Result<(), Failure> {
         let started = self.0.now();
-        let mut entry = Entry::new(Event::RotationStep);
-        entry.with("function", NAME);
-        let done = self.try_step(event, &mut entry).await;
-        if let Err(error) = &done {
-            entry.becomes(Event::Failed).fails(error);
-        }
+        let mut fields = LogFields::default();
+        fields.add("function", NAME);
+        let result = self.try_step(event, &mut fields).await;
+        let event = match &result {
+            Ok(()) => Event::RotationStep,
+            Err(failure) => {
+                fields.add_failure(failure);
+                Event::of_failure(failure)
+            }
+        };
         let finished = self.0.now();
-        self.0.write(finished, entry.with("ms", finished.millis_since(started)));
-        done
+        self.0.write(finished, event, fields.add("ms", millis(finished.duration_since(started))));
+        result
     }
 
-    async fn try_step(&self, event: &Value, entry: &mut Entry) -> Result<(), Error> {
-        let settings = self.0.built()?;
-        let request = Request::deserialize(event)
-            .map_err(|_| Error::internal("event", "not a step of a rotation by Secrets Manager"))?;
-        let purposes = settings.purposes(&request.secret_id)?;
-        let rotation = Rotation {
-            secrets: &settings.secrets,
-            store: &settings.store,
-            secret: &request.secret_id,
-            version: &request.client_request_token,
+    async fn try_step(&self, event: &Value, fields: &mut LogFields) -> Result<(), Failure> {
+        let parts = self.0.get()?;
+        let step_event = StepEvent::deserialize(event)
+            .map_err(|_| Failure::internal("event", "not a step of a rotation by Secrets Manager"))?;
+        let purposes = parts.purposes(&step_event.secret_id)?;
+        let rotation = KeyRotation {
+            secrets: &parts.secrets,
+            public_keys: &parts.public_keys,
+            secret: &step_event.secret_id,
+            version: &step_event.client_request_token,
             purposes,
-            algorithm: settings.config.access_key_algorithm,
+            algorithm: parts.config.access_key_algorithm,
         };
         let name = event["Step"].as_str();
-        entry.with("step", name).with("purposes", purposes.iter().map(|it| it.name()).collect::<Vec<_>>());
+        fields.add("step", name).add("purposes", purposes.iter().map(|it| it.name()).collect::<Vec<_>>());
         let now = self.0.now();
-        match request.step {
+        match step_event.step {
             Step::Create => rotation.create(now).await,
             Step::Set => rotation.publish(now).await,
             Step::Test => rotation.test(now).await,
             Step::Finish => {
                 let kids = rotation.finish(now).await?;
-                entry.with("kids", kids);
+                fields.add("kids", kids);
                 Ok(())
             }
         }
     }
 }
 
-impl Settings {
-    /// What the keys of a secret are for; of no other secret does it know.
-    fn purposes(&self, secret: &str) -> Result<&'static [Purpose], Error> {
+impl Parts {
+    /// What the keys of a secret are for; it knows no other secret.
+    fn purposes(&self, secret: &str) -> Result<&'static [Purpose], Failure> {
         match &self.config.key_source {
-            KeySource::Secrets { access, .. } if secret == access => Ok(&IN_ACCESS_SECRET),
-            KeySource::Secrets { refresh, .. } if secret == refresh => Ok(&IN_REFRESH_SECRET),
+            KeySource::Secrets { access, .. } if secret == access => Ok(&ACCESS_SECRET_PURPOSES),
+            KeySource::Secrets { refresh, .. } if secret == refresh => Ok(&REFRESH_SECRET_PURPOSES),
             KeySource::Secrets { .. } | KeySource::File(_) => {
-                Err(Error::internal("event", "the secret is none of this deployment's"))
+                Err(Failure::internal("event", "the secret is none of this deployment's"))
             }
         }
     }

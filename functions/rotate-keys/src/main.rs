@@ -1,6 +1,6 @@
 //! The Lambda function: start-up only.
 
-use relatch::lambda::RuntimeError;
+use relatch_lambda::RuntimeError;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {

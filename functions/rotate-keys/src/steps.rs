@@ -1,20 +1,22 @@
 //! The steps of one rotation of one secret.
 
-use relatch::error::Error;
-use relatch::secrets::{PENDING, Version};
-use relatch::store::Store;
-use relatch::time::Timestamp;
-use relatch::token::{ACCESS_LEAD, Algorithm, KeySet, PublicKey, PublicKeySet, Purpose, StoredKeys, rotated};
-use relatch::{Secret, Secrets};
+use std::time::Duration;
 
-/// After so many seconds, a published key that is in no current version is nobody's: no
-/// rotation takes that long.
-const ABANDONED_AFTER: i64 = 3600;
+use relatch::keys::{
+    ACCESS_LEAD, Algorithm, KeySet, PrivateKeySet, PublicKey, PublicKeySet, Purpose, rotate_keys,
+};
+use relatch::secret::Secret;
+use relatch::time::Timestamp;
+use relatch_store::{Failure, PENDING, PublicKeysTable, SecretsManager, Version};
+
+/// After this time, a published key that is in no current version belongs to no rotation: none
+/// takes that long.
+const ABANDONED_AFTER: Duration = Duration::from_hours(1);
 
 /// What a step works on.
-pub(crate) struct Rotation<'a> {
-    pub(crate) secrets: &'a Secrets,
-    pub(crate) store: &'a Store,
+pub(crate) struct KeyRotation<'a> {
+    pub(crate) secrets: &'a SecretsManager,
+    pub(crate) public_keys: &'a PublicKeysTable,
     pub(crate) secret: &'a str,
     /// The id of the version that the rotation makes.
     pub(crate) version: &'a str,
@@ -22,61 +24,61 @@ pub(crate) struct Rotation<'a> {
     pub(crate) algorithm: Algorithm,
 }
 
-impl Rotation<'_> {
+impl KeyRotation<'_> {
     /// Adds the version, unless it is there: then this step came before.
-    pub(crate) async fn create(&self, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn create(&self, now: Timestamp) -> Result<(), Failure> {
         if self.secrets.version(self.secret, self.version).await?.is_some() {
             return Ok(());
         }
         let current = self.secrets.current(self.secret).await?;
         let keys = stored(current.as_ref())?;
-        let mut rotated = rotated(&keys, self.purposes, self.algorithm, now)
-            .map_err(|cause| Error::internal("keys.generate", &cause))?;
+        let mut rotated = rotate_keys(&keys, self.purposes, self.algorithm, now)
+            .map_err(|cause| Failure::internal("keys.generate", &cause))?;
         if current.is_none() {
             // The first version of a secret becomes the current one by itself.
-            self.store.publish_keys(&rotated.public(), now).await?;
+            self.public_keys.publish(&rotated.public(), now).await?;
         }
         rotated.set_based_on(current.map(|current| current.id));
-        let text = rotated.to_text().map_err(|cause| Error::internal("keys.generate", &cause))?;
+        let text = rotated.to_text().map_err(|cause| Failure::internal("keys.generate", &cause))?;
         // False: the same step, at the same time, was quicker with keys of its own.
         self.secrets.add(self.secret, self.version, &text, PENDING).await.map(drop)
     }
 
     /// Publishes the public keys of the version.
-    pub(crate) async fn publish(&self, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn publish(&self, now: Timestamp) -> Result<(), Failure> {
         let made = self.made().await?;
         self.expect_unchanged(&made).await?;
-        self.store.publish_keys(&made.public(), now).await?;
+        self.public_keys.publish(&made.public(), now).await?;
         // Once more: what somebody took away in between must not come back by this.
         self.expect_unchanged(&made).await
     }
 
     /// Checks that the functions can use the version, its newest keys included, and that
     /// everyone can know its keys.
-    pub(crate) async fn test(&self, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn test(&self, now: Timestamp) -> Result<(), Failure> {
         let made = self.made().await?;
         self.expect_unchanged(&made).await?;
-        let text = made.to_text().map_err(|cause| Error::internal("keys.test", &cause))?;
-        let keys = KeySet::parse(text.expose()).map_err(|cause| Error::internal("keys.test", &cause))?;
+        let text = made.to_text().map_err(|cause| Failure::internal("keys.test", &cause))?;
+        let keys = KeySet::parse(text.expose()).map_err(|cause| Failure::internal("keys.test", &cause))?;
         for purpose in self.purposes {
-            let key = keys.signing_key(*purpose, now.plus_seconds(ACCESS_LEAD));
-            let key = key.ok_or_else(|| Error::internal("keys.test", "no key of a purpose signs"))?;
+            let key = keys.signing_key(*purpose, now + ACCESS_LEAD);
+            let key = key.ok_or_else(|| Failure::internal("keys.test", "no key of a purpose signs"))?;
             let signature = key.sign(TEST_INPUT);
             if !signature.is_some_and(|signature| key.has_signed(TEST_INPUT, &signature)) {
-                return Err(Error::internal("keys.test", "a key does not verify what it signs"));
+                return Err(Failure::internal("keys.test", "a key does not verify what it signs"));
             }
         }
-        let published = self.store.published_keys().await?;
+        let published = self.public_keys.read().await?;
         let published: Vec<_> = published.into_iter().map(|published| published.key).collect();
         if made.public().keys().iter().any(|key| !published.contains(key)) {
-            return Err(Error::internal("keys.test", "a key is not published"));
+            return Err(Failure::internal("keys.test", "a key is not published"));
         }
         Ok(())
     }
 
     /// Makes the version the current one, then takes back what is not needed any more. Tells
     /// the names of the keys that are in use now.
-    pub(crate) async fn finish(&self, now: Timestamp) -> Result<Vec<String>, Error> {
+    pub(crate) async fn finish(&self, now: Timestamp) -> Result<Vec<String>, Failure> {
         let made = self.made().await?;
         let is_current = self.secrets.make_current(self.secret, self.version, made.based_on()).await?;
         if !is_current {
@@ -90,17 +92,17 @@ impl Rotation<'_> {
     }
 
     /// The version that the first step added.
-    async fn made(&self) -> Result<StoredKeys, Error> {
+    async fn made(&self) -> Result<PrivateKeySet, Failure> {
         let version = self.secrets.version(self.secret, self.version).await?;
         if version.is_none() {
-            return Err(Error::internal("keys.rotation", "the step before it was not done"));
+            return Err(Failure::internal("keys.rotation", "the step before it was not done"));
         }
         stored(version.as_ref())
     }
 
     /// That nobody changed the keys since the first step. Otherwise nothing of this rotation
     /// stays published.
-    async fn expect_unchanged(&self, made: &StoredKeys) -> Result<(), Error> {
+    async fn expect_unchanged(&self, made: &PrivateKeySet) -> Result<(), Failure> {
         let current = self.secrets.current(self.secret).await?.map(|current| current.id);
         if current.as_deref() == made.based_on() || current.as_deref() == Some(self.version) {
             return Ok(());
@@ -111,26 +113,26 @@ impl Rotation<'_> {
 
     /// Takes back the keys that are in this version and not in the current one, and lets
     /// another rotation begin.
-    async fn abandon(&self, made: &StoredKeys) -> Result<(), Error> {
+    async fn abandon(&self, made: &PrivateKeySet) -> Result<(), Failure> {
         let current = stored(self.secrets.current(self.secret).await?.as_ref())?.public();
         let made = made.public();
         let kids = made.keys().iter().map(PublicKey::kid);
-        self.store.withdraw_keys(&missing_in(&current, kids)).await?;
+        self.public_keys.withdraw(&missing_in(&current, kids)).await?;
         self.secrets.end_rotation(self.secret, self.version).await
     }
 
-    async fn withdraw_abandoned(&self, current: &PublicKeySet, now: Timestamp) -> Result<(), Error> {
-        let published = self.store.published_keys().await?;
-        let old = published.iter().filter(|key| key.published_at.plus_seconds(ABANDONED_AFTER) <= now);
-        self.store.withdraw_keys(&missing_in(current, old.map(|published| published.key.kid()))).await
+    async fn withdraw_abandoned(&self, current: &PublicKeySet, now: Timestamp) -> Result<(), Failure> {
+        let published = self.public_keys.read().await?;
+        let old = published.iter().filter(|key| key.published_at + ABANDONED_AFTER <= now);
+        self.public_keys.withdraw(&missing_in(current, old.map(|published| published.key.kid()))).await
     }
 }
 
 /// Any text will do: no token is signed.
 const TEST_INPUT: &[u8] = b"a rotation tests its keys";
 
-fn changed() -> Error {
-    Error::unavailable("keys.rotation", "the keys were changed by somebody else meanwhile")
+fn changed() -> Failure {
+    Failure::unavailable("keys.rotation", "the keys were changed by somebody else meanwhile")
 }
 
 fn missing_in<'a>(set: &PublicKeySet, kids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -138,8 +140,8 @@ fn missing_in<'a>(set: &PublicKeySet, kids: impl Iterator<Item = &'a str>) -> Ve
 }
 
 /// The keys of a version; none if there is no version, or no keys in it.
-fn stored(version: Option<&Version>) -> Result<StoredKeys, Error> {
+fn stored(version: Option<&Version>) -> Result<PrivateKeySet, Failure> {
     let empty = Secret::new("");
     let text = version.map_or(&empty, |version| &version.text);
-    StoredKeys::parse(text.expose()).map_err(|cause| Error::internal("keys", &cause))
+    PrivateKeySet::parse(text.expose()).map_err(|cause| Failure::internal("keys", &cause))
 }

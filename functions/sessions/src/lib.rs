@@ -4,14 +4,14 @@
 //! Unlike the owner's routes, these look at the caller's own session: a token whose
 //! session was ended, or whose user was disabled, must not be good for ending others.
 
-use relatch::access::{AccessTokens, live_session};
-use relatch::http::{Refusal, Request, Response, StatusCode, empty, json};
-use relatch::lambda::{Context, Handler};
 use relatch::session::{EndedBy, Session, SessionId};
-use relatch::store::Store;
-use relatch::telemetry::{Entry, Event};
 use relatch::time::Timestamp;
 use relatch::user::User;
+use relatch_lambda::access::{AccessTokens, live_session};
+use relatch_lambda::http::{Rejection, Request, StatusCode, empty, json};
+use relatch_lambda::telemetry::{Event, LogFields};
+use relatch_lambda::{Context, Handler, Outcome};
+use relatch_store::{SessionsTable, Tables, UsersTable};
 use serde::Serialize;
 
 /// The function.
@@ -19,7 +19,8 @@ use serde::Serialize;
 pub struct Sessions {
     context: Context,
     tokens: AccessTokens,
-    store: Store,
+    users: UsersTable,
+    sessions: SessionsTable,
 }
 
 /// Whoever calls, with the live session that the access token belongs to.
@@ -50,81 +51,79 @@ const ALL: &str = "/sessions";
 
 impl Handler for Sessions {
     const NAME: &'static str = "sessions";
-    const GRANTED: Event = Event::SessionsEnded;
 
     fn new(context: Context) -> Self {
-        let store = Store::new(&context.config);
-        Self { tokens: AccessTokens::new(&context, &store), store, context }
+        let Tables { users, sessions, public_keys, .. } = Tables::new(&context.config.aws, &context.config.tables);
+        Self { tokens: AccessTokens::new(&context, &public_keys), users, sessions, context }
     }
 
     async fn prepare(&self) {
-        let _ = tokio::join!(self.tokens.prepare(self.context.clock.now()), self.store.connect());
+        let _ = tokio::join!(self.tokens.prepare(self.context.clock.now()), self.users.connect());
     }
 
-    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        let rest = request.path().strip_prefix(ALL).ok_or(Refusal::NotFound)?;
+    async fn handle(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
+        let rest = request.path().strip_prefix(ALL).ok_or(Rejection::NotFound)?;
         if rest.is_empty() {
             return match request.method() {
-                "GET" => self.list(request, entry).await,
-                "DELETE" => self.end_others(request, entry).await,
-                _ => Err(Refusal::MethodNotAllowed("GET, DELETE")),
+                "GET" => self.list(request, fields).await,
+                "DELETE" => self.end_others(request, fields).await,
+                _ => Err(Rejection::MethodNotAllowed("GET, DELETE")),
             };
         }
-        let id = rest.strip_prefix('/').and_then(SessionId::parse).ok_or(Refusal::NotFound)?;
+        let id = rest.strip_prefix('/').and_then(SessionId::parse).ok_or(Rejection::NotFound)?;
         match request.method() {
-            "DELETE" => self.end(request, &id, entry).await,
-            _ => Err(Refusal::MethodNotAllowed("DELETE")),
+            "DELETE" => self.end(request, &id, fields).await,
+            _ => Err(Rejection::MethodNotAllowed("DELETE")),
         }
     }
 }
 
 impl Sessions {
-    async fn list(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        let (caller, now) = self.caller(request, entry).await?;
-        entry.becomes(Event::SessionsListed);
-        let mut sessions = self.store.active_sessions(&caller.user.id).await?;
+    async fn list(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
+        let (caller, now) = self.caller(request, fields).await?;
+        let mut sessions = self.sessions.list_active(&caller.user.id).await?;
         sessions.retain(|session| session.is_live(&caller.user, now));
         sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
         let sessions = sessions.into_iter().map(|session| shown(session, &caller)).collect();
-        Ok(json(StatusCode::OK, &List { sessions }))
+        Ok(Outcome::new(Event::SessionsListed, json(StatusCode::OK, &List { sessions })))
     }
 
     /// Ends one of the user's own sessions; one that is not there is ended already.
-    async fn end(&self, request: &Request, id: &SessionId, entry: &mut Entry) -> Result<Response, Refusal> {
-        let (caller, now) = self.caller(request, entry).await?;
-        self.store.revoke_session(&caller.user.id, id, EndedBy::User).await?;
+    async fn end(&self, request: &Request, id: &SessionId, fields: &mut LogFields) -> Result<Outcome, Rejection> {
+        let (caller, now) = self.caller(request, fields).await?;
+        self.sessions.revoke(&caller.user.id, id, EndedBy::User).await?;
         self.log(&caller, id, now);
-        Ok(empty())
+        Ok(Outcome::new(Event::SessionsEnded, empty()))
     }
 
     /// Ends all of the user's sessions but the caller's own.
-    async fn end_others(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        let (caller, now) = self.caller(request, entry).await?;
-        for session in self.store.active_sessions(&caller.user.id).await? {
+    async fn end_others(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
+        let (caller, now) = self.caller(request, fields).await?;
+        for session in self.sessions.list_active(&caller.user.id).await? {
             if session.id != caller.session.id {
-                self.store.revoke_session(&caller.user.id, &session.id, EndedBy::User).await?;
+                self.sessions.revoke(&caller.user.id, &session.id, EndedBy::User).await?;
                 self.log(&caller, &session.id, now);
             }
         }
-        Ok(empty())
+        Ok(Outcome::new(Event::SessionsEnded, empty()))
     }
 
-    async fn caller(&self, request: &Request, entry: &mut Entry) -> Result<(Caller, Timestamp), Refusal> {
+    async fn caller(&self, request: &Request, fields: &mut LogFields) -> Result<(Caller, Timestamp), Rejection> {
         let unverified = request.bearer_token()?;
         let now = self.context.clock.now();
-        let token = self.tokens.verify(&unverified, now, entry).await?;
-        let (session, user) = live_session(&token, &self.store, now, entry).await?;
+        let token = self.tokens.verify(&unverified, now, fields).await?;
+        let (session, user) = live_session(&token, &self.sessions, &self.users, now).await?;
         Ok((Caller { user, session }, now))
     }
 
     fn log(&self, caller: &Caller, ended: &SessionId, now: Timestamp) {
-        let mut entry = Entry::new(Event::SessionEnded);
-        entry
-            .with("function", Self::NAME)
-            .with("sub", caller.user.id.as_str())
-            .with("sid", ended.as_str())
-            .with("by", caller.session.id.as_str());
-        self.context.log.write(now, &entry);
+        let mut fields = LogFields::default();
+        fields
+            .add("function", Self::NAME)
+            .add("sub", caller.user.id.as_str())
+            .add("sid", ended.as_str())
+            .add("by", caller.session.id.as_str());
+        self.context.log.write(now, Event::SessionEnded, &fields);
     }
 }
 

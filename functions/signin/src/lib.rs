@@ -1,18 +1,21 @@
 //! `POST /signin`: an email and a password for the first pair of tokens of a session.
 
-use relatch::attempts::{AttemptId, Counters, Limits};
-use relatch::error::Error;
-use relatch::http::{Members, Refusal, Request, Response, StatusCode, json, with_cookie};
-use relatch::lambda::{Context, Handler};
+use relatch::email::Email;
+use relatch::keys::{KeySet, Purpose};
 use relatch::password::{self, PasswordHash};
-use relatch::session::{EndedBy, Lifetime, Session, SessionSecret, surplus};
-use relatch::store::Store;
-use relatch::telemetry::{Entry, Event};
-use relatch::throttle::Throttle;
+use relatch::random;
+use relatch::secret::Secret;
+use relatch::session::{EndedBy, Session, SessionSecret, sessions_to_evict};
+use relatch::throttling::AttemptId;
 use relatch::time::Timestamp;
-use relatch::token::{Issuance, KeyRing, KeySet, Purpose, TokenPair};
+use relatch::token::TokenPair;
 use relatch::user::{Credential, User, UserId, UserStatus};
-use relatch::{Address, Email, Secret, random};
+use relatch_lambda::error::{CredentialsError, Error};
+use relatch_lambda::http::{BodyFields, Rejection, Request, TokenSource, tokens};
+use relatch_lambda::telemetry::{Event, LogFields};
+use relatch_lambda::throttling::Throttle;
+use relatch_lambda::{Context, Handler, KeyCache, Outcome};
+use relatch_store::{Failure, SessionsTable, Tables, UsersTable};
 
 /// The longest password that is looked at, in bytes; bcrypt reads 72 of them.
 const MAX_PASSWORD_BYTES: usize = 1024;
@@ -21,16 +24,18 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 #[derive(Debug)]
 pub struct SignIn {
     context: Context,
-    issuance: Issuance,
-    keys: KeyRing,
-    store: Store,
+    keys: KeyCache,
+    users: UsersTable,
+    sessions: SessionsTable,
     throttle: Throttle,
 }
 
-/// The members of the body.
-struct Form {
+/// The request.
+struct Credentials {
     email: Email,
     password: Secret,
+    /// Where the client keeps its refresh token.
+    keeps_token_in: TokenSource,
 }
 
 /// A user who gave the right password.
@@ -39,53 +44,49 @@ struct Authenticated {
     /// The sessions that were not ended, as far as they could be read.
     sessions: Vec<Session>,
     /// The hash that was verified and the costlier one to be stored instead.
-    upgrade: Option<(PasswordHash, PasswordHash)>,
+    rehash: Option<(PasswordHash, PasswordHash)>,
 }
 
 impl Handler for SignIn {
     const NAME: &'static str = "signin";
-    const GRANTED: Event = Event::SigninSuccess;
 
     fn new(context: Context) -> Self {
+        let config = &context.config;
+        let Tables { users, sessions, attempts, .. } = Tables::new(&config.aws, &config.tables);
         Self {
-            issuance: Issuance::new(&context.config),
-            keys: KeyRing::new(&context, &[Purpose::Access, Purpose::Refresh, Purpose::Attempts]),
-            store: Store::new(&context.config),
-            throttle: Throttle::default(),
+            keys: KeyCache::new(&context, &[Purpose::Access, Purpose::Refresh, Purpose::Attempts]),
+            users,
+            sessions,
+            throttle: Throttle::new(attempts, config.attempt_limits),
             context,
         }
     }
 
     async fn prepare(&self) {
-        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
+        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.users.connect());
     }
 
-    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
-        request.expect("POST", "/signin")?;
+    async fn handle(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
+        let credentials = self.read_request(request)?;
         let config = &self.context.config;
-        let mut members = request.json()?;
-        let is_cookie_wanted = request.wants_cookie(&mut members, &config.allowed_origins)?;
-        let form = Form::read(members)?;
         let now = self.context.clock.now();
         let keys = self.keys.current(now).await?;
-        // Before it is known whether it is needed: without the key nobody signs in, or its
-        // absence would tell which emails are known.
-        let (nobody, counters) =
-            digests(&form.email, &request.address(config.trusted_hops), &keys, config.limits, now)?;
-        entry.with("email_digest", counters.email_digest.as_str());
+        // Require the key up front, so that a missing key cannot reveal which emails are known.
+        let decoy_id = decoy_user_id(&credentials.email, &keys)?;
+        let address = request.address(config.trusted_proxy_hops);
+        let counters = self.throttle.counters(&credentials.email, &address, &keys, now)?;
+        fields.add("email_digest", counters.email_digest.as_str());
         self.throttle.check(&counters, now)?;
         let id = AttemptId::from_random(random::bytes()?);
-        let (attempt, credential) = tokio::join!(
-            self.throttle.admit(&self.store, counters, id, now),
-            self.store.read_credential(&form.email)
-        );
+        let (attempt, credential) =
+            tokio::join!(self.throttle.admit(counters, id, now), self.users.read_credential(&credentials.email));
         let attempt = attempt?;
-        let Authenticated { user, sessions, upgrade } =
-            match self.authenticate(&form, credential, &nobody, entry).await {
+        let Authenticated { user, sessions, rehash } =
+            match self.authenticate(&credentials, credential, &decoy_id, fields).await {
                 Ok(authenticated) => authenticated,
                 Err(error) => {
-                    if !matches!(error, Error::InvalidCredentials) {
-                        attempt.undo(&self.store).await;
+                    if !matches!(error, Error::InvalidCredentials(_)) {
+                        attempt.undo().await;
                     }
                     return Err(error.into());
                 }
@@ -93,35 +94,34 @@ impl Handler for SignIn {
 
         let now = self.context.clock.now();
         let secret = SessionSecret::from_random(random::bytes()?);
-        let lifetime = Lifetime { idle: config.refresh_token_ttl, absolute: config.session_max_age };
         let device = request.user_agent(Session::MAX_DEVICE_BYTES);
-        let session = Session::open(&user, secret.session_id(), lifetime, device, now);
+        let session = Session::open(&user, secret.session_id(), config.session_lifetime, device, now);
         let is_new_device = is_new_device(&session, &sessions, &user, now);
         let (put, (), (), succeeded) = tokio::join!(
-            self.store.put_session(&session, is_new_device),
-            self.upgrade_hash(&form.email, &user, upgrade, now),
-            self.end_surplus(sessions, &user, now),
-            attempt.succeed(&self.store, now)
+            self.sessions.put(&session, is_new_device),
+            self.rehash(&credentials.email, &user, rehash, now),
+            self.evict_sessions(sessions, &user, now),
+            attempt.succeed(now)
         );
         put?;
-        self.tell_trouble(succeeded, now);
-        entry.with("sub", user.id.as_str()).with("sid", session.id.as_str()).with("new_device", is_new_device);
-        let pair = TokenPair::issue((&session, &secret), &user, &keys, &self.issuance, random::bytes()?, now)?;
-        if is_cookie_wanted { Ok(with_cookie(pair)?) } else { Ok(json(StatusCode::OK, &pair)) }
-    }
-}
-
-impl Form {
-    fn read(mut members: Members) -> Result<Self, Refusal> {
-        let email = members.text("email", Email::MAX_BYTES)?;
-        let password = members.text("password", MAX_PASSWORD_BYTES)?;
-        let email = Email::parse(email.expose())
-            .map_err(|_| Refusal::invalid_request("the member email is not an email address"))?;
-        Ok(Self { email, password })
+        self.log_store_failure(succeeded, now);
+        fields.add("sub", user.id.as_str()).add("sid", session.id.as_str()).add("new_device", is_new_device);
+        let random = random::bytes()?;
+        let pair = TokenPair::issue((&session, &secret), &user, &keys, &config.token_issuer, random, now)?;
+        Ok(Outcome::new(Event::SigninSuccess, tokens(&pair, credentials.keeps_token_in)?))
     }
 }
 
 impl SignIn {
+    fn read_request(&self, request: &Request) -> Result<Credentials, Rejection> {
+        request.expect("POST", "/signin")?;
+        let mut body = request.json()?;
+        let is_cookie_mode = request.cookie_mode(&mut body, &self.context.config.allowed_origins)?;
+        let (email, password) = read_credentials(body)?;
+        let keeps_token_in = if is_cookie_mode { TokenSource::Cookie } else { TokenSource::Body };
+        Ok(Credentials { email, password, keeps_token_in })
+    }
+
     /// Finds out whose email and password these are.
     ///
     /// The credential and the user are two reads. When they carry different versions,
@@ -129,46 +129,54 @@ impl SignIn {
     /// that outlives the change, so it starts again, once.
     async fn authenticate(
         &self,
-        form: &Form,
-        mut credential: Result<Option<Credential>, Error>,
-        nobody: &UserId,
-        entry: &mut Entry,
+        credentials: &Credentials,
+        mut credential: Result<Option<Credential>, Failure>,
+        decoy_id: &UserId,
+        fields: &mut LogFields,
     ) -> Result<Authenticated, Error> {
         for _ in 0..2 {
             let found = credential?;
             let stored = found.as_ref().and_then(|credential| self.usable_hash(credential));
-            let user_id = found.as_ref().map_or(nobody, |credential| &credential.user_id);
+            let user_id = found.as_ref().map_or(decoy_id, |credential| &credential.user_id);
             // The two reads take no time: they are done while bcrypt works.
             let (is_right, user, sessions) = tokio::join!(
-                self.is_right(form, stored.clone()),
-                self.store.read_user(user_id),
-                self.store.active_sessions(user_id)
+                self.verify_password(credentials, stored.clone()),
+                self.users.read(user_id),
+                self.sessions.list_active(user_id)
             );
             let (is_right, user) = (is_right?, user?);
-            let (Some(credential_found), Some(stored), true) = (&found, stored, is_right) else {
-                return Err(failed(entry, found.as_ref()));
+            let Some(found) = found else { return Err(Error::InvalidCredentials(CredentialsError::UnknownEmail)) };
+            let (Some(stored), true) = (stored, is_right) else {
+                fields.add("sub", found.user_id.as_str());
+                let has_password = found.password_hash.is_some();
+                let error =
+                    if has_password { CredentialsError::WrongPassword } else { CredentialsError::NoPassword };
+                return Err(Error::InvalidCredentials(error));
             };
             match user {
-                Some(user) if user.credential_version != credential_found.credential_version => {}
+                Some(user) if user.credential_version != found.credential_version => {}
                 Some(user) if user.status == UserStatus::Active => {
                     let now = self.context.clock.now();
-                    let sessions = sessions.unwrap_or_else(|error| {
-                        self.tell_trouble(Err(error), now);
+                    let sessions = sessions.unwrap_or_else(|failure| {
+                        self.log_store_failure(Err(failure), now);
                         Vec::new()
                     });
-                    let upgrade = self.upgrade(form, stored.clone()).await?;
-                    let upgrade = upgrade.map(|upgrade| (stored, upgrade));
-                    return Ok(Authenticated { user, sessions, upgrade });
+                    let stronger = self.hash_anew(credentials, stored.clone()).await?;
+                    return Ok(Authenticated {
+                        user,
+                        sessions,
+                        rehash: stronger.map(|stronger| (stored, stronger)),
+                    });
                 }
                 Some(_) | None => {
-                    self.top_up(&stored).await?;
-                    entry.with("sub", credential_found.user_id.as_str()).with("why", "user_disabled");
-                    return Err(Error::InvalidCredentials);
+                    self.burn_remaining_work(&stored).await?;
+                    fields.add("sub", found.user_id.as_str());
+                    return Err(Error::InvalidCredentials(CredentialsError::UserDisabled));
                 }
             }
-            credential = self.store.read_credential(&form.email).await;
+            credential = self.users.read_credential(&credentials.email).await;
         }
-        Err(Error::unavailable("users.read", "the password is being changed"))
+        Err(Failure::unavailable("users.read", "the password is being changed").into())
     }
 
     /// The stored hash, unless running it would be a danger: then no password is
@@ -179,83 +187,89 @@ impl SignIn {
             Ok(_) => "its cost is above BCRYPT_COST".to_owned(),
             Err(error) => error.to_string(),
         };
-        let mut entry = Entry::new(Event::PasswordHashUnusable);
-        entry.with("function", Self::NAME).with("sub", credential.user_id.as_str()).with("why", problem);
-        self.context.log.write(self.context.clock.now(), &entry);
+        let mut fields = LogFields::default();
+        fields.add("function", Self::NAME).add("sub", credential.user_id.as_str()).add("why", problem);
+        self.context.log.write(self.context.clock.now(), Event::PasswordHashUnusable, &fields);
         None
     }
 
-    async fn is_right(&self, form: &Form, stored: Option<PasswordHash>) -> Result<bool, Error> {
-        let (password, cost) = (form.password.clone(), self.context.config.bcrypt_cost);
-        beside(move || password::is_right(password.expose(), stored.as_ref(), cost)).await
+    async fn verify_password(
+        &self,
+        credentials: &Credentials,
+        stored: Option<PasswordHash>,
+    ) -> Result<bool, Failure> {
+        let (password, cost) = (credentials.password.clone(), self.context.config.bcrypt_cost);
+        run_blocking(move || password::verify(password.expose(), stored.as_ref(), cost)).await
     }
 
-    async fn upgrade(&self, form: &Form, stored: PasswordHash) -> Result<Option<PasswordHash>, Error> {
-        let (password, cost, salt) = (form.password.clone(), self.context.config.bcrypt_cost, random::bytes()?);
-        beside(move || password::upgrade(password.expose(), &stored, cost, salt)).await
+    async fn hash_anew(
+        &self,
+        credentials: &Credentials,
+        stored: PasswordHash,
+    ) -> Result<Option<PasswordHash>, Error> {
+        let (password, cost) = (credentials.password.clone(), self.context.config.bcrypt_cost);
+        let salt = random::bytes()?;
+        Ok(run_blocking(move || password::rehash(password.expose(), &stored, cost, salt)).await?)
     }
 
-    /// Makes a right password that is turned down cost what a wrong one does.
-    async fn top_up(&self, stored: &PasswordHash) -> Result<(), Error> {
+    /// Makes a right password that is rejected cost what a wrong one does.
+    async fn burn_remaining_work(&self, stored: &PasswordHash) -> Result<(), Failure> {
         let (from, to) = (stored.cost(), self.context.config.bcrypt_cost);
         if from == to {
             // Not even the way to another thread and back: that takes a moment as well.
             return Ok(());
         }
-        beside(move || password::top_up(from, to)).await
+        run_blocking(move || password::burn_remaining_work(from, to)).await
     }
 
     /// Ends the user's oldest sessions, so that there is room for another. What fails here
     /// is done by the next sign-in.
-    async fn end_surplus(&self, sessions: Vec<Session>, user: &User, now: Timestamp) {
-        for session in surplus(sessions, user, now) {
-            let ended = self.store.revoke_session(&user.id, &session.id, EndedBy::Surplus).await;
+    async fn evict_sessions(&self, sessions: Vec<Session>, user: &User, now: Timestamp) {
+        for session in sessions_to_evict(sessions, user, now) {
+            let ended = self.sessions.revoke(&user.id, &session.id, EndedBy::Evicted).await;
             if ended.is_ok() {
-                let mut entry = Entry::new(Event::SessionEvicted);
-                entry.with("function", Self::NAME).with("sub", user.id.as_str()).with("sid", session.id.as_str());
-                self.context.log.write(now, &entry);
+                let mut fields = LogFields::default();
+                fields.add("function", Self::NAME).add("sub", user.id.as_str()).add("sid", session.id.as_str());
+                self.context.log.write(now, Event::SessionEvicted, &fields);
             }
-            self.tell_trouble(ended, now);
+            self.log_store_failure(ended, now);
         }
     }
 
     /// Stores a costlier hash of the same password. The sign-in does not depend on it.
-    async fn upgrade_hash(
+    async fn rehash(
         &self,
         email: &Email,
         user: &User,
-        upgrade: Option<(PasswordHash, PasswordHash)>,
+        rehash: Option<(PasswordHash, PasswordHash)>,
         now: Timestamp,
     ) {
-        let Some((from, to)) = upgrade else { return };
-        let stored = self.store.upgrade_hash(email, &from, &to).await;
+        let Some((from, to)) = rehash else { return };
+        let stored = self.users.rehash(email, &from, &to).await;
         if let Ok(true) = stored {
-            let mut entry = Entry::new(Event::PasswordRehashed);
-            self.context.log.write(now, entry.with("function", Self::NAME).with("sub", user.id.as_str()));
+            let mut fields = LogFields::default();
+            fields.add("function", Self::NAME).add("sub", user.id.as_str());
+            self.context.log.write(now, Event::PasswordRehashed, &fields);
         }
-        self.tell_trouble(stored.map(drop), now);
+        self.log_store_failure(stored.map(drop), now);
     }
 
-    /// Writes that something failed on which the answer does not depend.
-    fn tell_trouble(&self, result: Result<(), Error>, now: Timestamp) {
-        if let Err(Error::Unavailable(cause) | Error::Internal(cause)) = result {
-            let mut entry = Entry::new(Event::StoreTrouble);
-            self.context.log.write(now, entry.with("function", Self::NAME).with_cause(&cause));
+    /// Logs a failure that the response does not depend on.
+    fn log_store_failure(&self, result: Result<(), Failure>, now: Timestamp) {
+        if let Err(failure) = result {
+            let mut fields = LogFields::default();
+            fields.add("function", Self::NAME).add_failure(&failure);
+            self.context.log.write(now, Event::StoreTrouble, &fields);
         }
     }
 }
 
-/// A sign-in that failed, with the reason for the log alone.
-fn failed(entry: &mut Entry, credential: Option<&Credential>) -> Error {
-    match credential {
-        None => entry.with("why", "unknown_email"),
-        Some(credential) => {
-            let has_password = credential.password_hash.is_some();
-            let why = if has_password { "wrong_password" } else { "no_password" };
-            entry.with("sub", credential.user_id.as_str()).with("why", why)
-        }
-    };
-    Error::InvalidCredentials
+fn read_credentials(mut body: BodyFields) -> Result<(Email, Secret), Rejection> {
+    let email = body.text("email", Email::MAX_BYTES)?;
+    let password = body.text("password", MAX_PASSWORD_BYTES)?;
+    let email = Email::parse(email.expose())
+        .map_err(|_| Rejection::invalid_request("the member email is not an email address"))?;
+    Ok((email, password))
 }
 
 /// Whether no live session of the user names this device.
@@ -263,27 +277,16 @@ fn is_new_device(session: &Session, others: &[Session], user: &User, now: Timest
     !others.iter().any(|other| other.device == session.device && other.is_live(user, now))
 }
 
-/// Runs bcrypt beside the async thread, so that the user is read meanwhile.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::internal("bcrypt", "it did not finish"))
+/// Runs bcrypt on a thread of its own, so that the user is read meanwhile.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Failure::internal("bcrypt", "it did not finish"))
 }
 
-/// What is made of an email under the key for attempts: the id under which a user is looked
-/// for when the email is unknown, so that it takes the same calls (nobody can be given that
-/// id), and the attempt's counters. The oldest key: a newer one would begin all counts anew.
-fn digests(
-    email: &Email,
-    address: &Address,
-    keys: &KeySet,
-    limits: Limits,
-    now: Timestamp,
-) -> Result<(UserId, Counters), Error> {
+/// The id under which a user is looked up when the email is unknown, so that it takes the same
+/// calls. It is a keyed digest of the email, so that no user can be given that id.
+fn decoy_user_id(email: &Email, keys: &KeySet) -> Result<UserId, Failure> {
     let key = keys.oldest_key(Purpose::Attempts);
-    let key = key.ok_or_else(|| Error::unavailable("keys", "there is no key for attempts"))?;
-    let nobody = key.mac(email.as_str().as_bytes()).and_then(|mac| mac.first_chunk().copied());
-    let counters = Counters::of(email, address, limits, |input| key.mac(input), now);
-    match (nobody, counters) {
-        (Some(nobody), Some(counters)) => Ok((UserId::from_random(nobody), counters)),
-        _ => Err(Error::internal("keys", "no MAC")),
-    }
+    let key = key.ok_or_else(|| Failure::unavailable("keys", "there is no key for attempts"))?;
+    let mac = key.mac(email.as_str().as_bytes()).and_then(|mac| mac.first_chunk().copied());
+    mac.map(UserId::from_random).ok_or_else(|| Failure::internal("keys", "no MAC"))
 }

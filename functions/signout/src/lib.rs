@@ -6,24 +6,28 @@
 //! for is true: it is good for nothing (RFC 7009 §2.2). `/signout` also takes it from a web page's
 //! cookie, which goes when the session is ended; `/revoke` reads none.
 
-use relatch::error::Error;
-use relatch::http::{Presented, Refusal, Request, Response, StatusCode, empty, json, without_cookie};
-use relatch::lambda::{Context, Handler};
-use relatch::session::{Decision, EndedBy, Seen, Window, decide};
-use relatch::store::Store;
-use relatch::telemetry::{Entry, Event};
+use relatch::keys::Purpose;
+use relatch::lifetime::RetryWindow;
+use relatch::random;
+use relatch::session::{Decision, EndedBy, Seen, decide};
 use relatch::time::Timestamp;
-use relatch::token::{Issuance, KeyRing, MAX_TOKEN_BYTES, Purpose, Subject, verify_refresh_to_end};
-use relatch::{Secret, random};
+use relatch::token::{ExpectedClaims, MAX_TOKEN_BYTES, Subject, verify_refresh_to_end};
+use relatch_lambda::http::{
+    RefreshRequest, Rejection, Request, StatusCode, TokenSource, clear_refresh_cookie, empty, json,
+};
+use relatch_lambda::telemetry::{Event, LogFields};
+use relatch_lambda::{Context, Handler, KeyCache, Outcome};
+use relatch_store::{Failure, SessionsTable, Tables, UsersTable};
 
 /// The function.
 #[derive(Debug)]
 pub struct SignOut {
     context: Context,
-    issuance: Issuance,
-    keys: KeyRing,
-    store: Store,
-    window: Window,
+    expected: ExpectedClaims,
+    keys: KeyCache,
+    users: UsersTable,
+    sessions: SessionsTable,
+    window: RetryWindow,
 }
 
 const SIGN_OUT: &str = "/signout";
@@ -32,90 +36,87 @@ const REVOKE: &str = "/revoke";
 
 impl Handler for SignOut {
     const NAME: &'static str = "signout";
-    const GRANTED: Event = Event::SignoutNothing;
 
     fn new(context: Context) -> Self {
+        let config = &context.config;
+        let Tables { users, sessions, .. } = Tables::new(&config.aws, &config.tables);
         Self {
-            issuance: Issuance::new(&context.config),
-            keys: KeyRing::new(&context, &[Purpose::Refresh]),
-            store: Store::new(&context.config),
-            window: Window::from_seconds(context.config.retry_window),
+            expected: config.token_issuer.refresh_tokens(),
+            keys: KeyCache::new(&context, &[Purpose::Refresh]),
+            users,
+            sessions,
+            window: config.retry_window,
             context,
         }
     }
 
     async fn prepare(&self) {
-        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.store.connect());
+        let _ = tokio::join!(self.keys.current(self.context.clock.now()), self.users.connect());
     }
 
-    async fn handle(&self, request: &Request, entry: &mut Entry) -> Result<Response, Refusal> {
+    async fn handle(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
         if request.path() == REVOKE {
             request.expect("POST", REVOKE)?;
             let token = request.form()?.text("token", MAX_TOKEN_BYTES)?;
-            self.end(request, &token, false, entry).await?;
-            return Ok(json(StatusCode::OK, &NOTHING));
+            let event = self.end(RefreshRequest::from_body(request, token)?, false, fields).await?;
+            return Ok(Outcome::new(event, json(StatusCode::OK, &EMPTY_OBJECT)));
         }
         request.expect("POST", SIGN_OUT)?;
-        let mut members = request.json()?;
-        let presented = request.refresh_token(&mut members, &self.context.config.allowed_origins)?;
-        let is_everywhere = members.flag("everywhere")?;
-        match presented {
-            Presented::InBody(token) => {
-                self.end(request, &token, is_everywhere, entry).await?;
-                Ok(empty())
-            }
-            Presented::InCookie(token) => {
-                match token {
-                    Some(token) => self.end(request, &token, is_everywhere, entry).await?,
-                    None => {
-                        entry.with("why", "no_cookie");
-                    }
-                }
-                Ok(without_cookie(empty()))
-            }
-        }
+        let mut body = request.json()?;
+        let presented = RefreshRequest::read(request, &mut body, &self.context.config.allowed_origins)?;
+        let is_everywhere = body.flag("everywhere")?;
+        let Some(presented) = presented else {
+            fields.add("why", "no_cookie");
+            return Ok(Outcome::new(Event::SignoutNothing, clear_refresh_cookie(empty())));
+        };
+        let source = presented.source;
+        let event = self.end(presented, is_everywhere, fields).await?;
+        Ok(Outcome::new(
+            event,
+            match source {
+                TokenSource::Body => empty(),
+                TokenSource::Cookie => clear_refresh_cookie(empty()),
+            },
+        ))
     }
 }
 
-/// The body of an answer that says nothing.
-const NOTHING: std::collections::BTreeMap<&str, &str> = std::collections::BTreeMap::new();
+/// The body of a response that says nothing.
+const EMPTY_OBJECT: std::collections::BTreeMap<&str, &str> = std::collections::BTreeMap::new();
 
 impl SignOut {
+    /// Ends the session, or all sessions of its user, and returns what was ended.
     async fn end(
         &self,
-        request: &Request,
-        unverified: &Secret,
+        request: RefreshRequest,
         is_everywhere: bool,
-        entry: &mut Entry,
-    ) -> Result<(), Refusal> {
-        let client_key = request.idempotency_key()?;
+        fields: &mut LogFields,
+    ) -> Result<Event, Rejection> {
         let now = self.context.clock.now();
-        let verify = |keys: &_| verify_refresh_to_end(unverified.expose(), keys, &self.issuance, now);
+        let verify = |keys: &_| verify_refresh_to_end(request.token.expose(), keys, &self.expected, now);
         let token = match self.keys.verify(now, verify).await? {
             Ok(token) => token,
-            Err(why) => {
-                entry.with("why", why.to_string());
-                return Ok(());
+            Err(error) => {
+                fields.add("why", error.to_string());
+                return Ok(Event::SignoutNothing);
             }
         };
-        let subject = Subject::of(&token, client_key.as_ref(), self.window, random::bytes()?);
-        let Some(subject) = subject else { return Ok(()) };
-        entry.with("sub", subject.user_id.as_str()).with("sid", subject.session_id.as_str());
+        let subject = Subject::of(&token, request.idempotency_key.as_ref(), self.window, random::bytes()?);
+        let Some(subject) = subject else { return Ok(Event::SignoutNothing) };
+        fields.add("sub", subject.user_id.as_str()).add("sid", subject.session_id.as_str());
         if is_everywhere && self.end_all(&subject, now).await? {
-            entry.becomes(Event::SignoutEverywhere);
-            return Ok(());
+            return Ok(Event::SignoutEverywhere);
         }
-        self.store.revoke_session(&subject.user_id, &subject.session_id, EndedBy::User).await?;
-        entry.becomes(Event::SignoutSession);
-        Ok(())
+        self.sessions.revoke(&subject.user_id, &subject.session_id, EndedBy::User).await?;
+        Ok(Event::SignoutSession)
     }
 
     /// Ends all sessions of the user, if a refresh would accept the token now. A token that
     /// was stolen and rotated away must not be enough to sign the owner out everywhere.
-    async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<bool, Error> {
+    async fn end_all(&self, subject: &Subject, now: Timestamp) -> Result<bool, Failure> {
         let (session, user) = tokio::join!(
-            self.store.read_session(&subject.user_id, &subject.session_id),
-            self.store.read_user(&subject.user_id)
+            self.sessions.read(&subject.user_id, &subject.session_id),
+            self.users.read(&subject.user_id)
         );
         let (session, user) = (session?, user?);
         let decision = decide(&subject.presented, Seen::Unchanged(session), user.as_ref(), self.window, now);
@@ -125,7 +126,7 @@ impl SignOut {
             Decision::Gone | Decision::Dead(_) | Decision::Reuse | Decision::Future => false,
         };
         match user.filter(|_| is_accepted) {
-            Some(user) => self.store.end_all_sessions(&user).await.map(|()| true),
+            Some(user) => self.users.end_all_sessions(&user).await.map(|()| true),
             None => Ok(false),
         }
     }

@@ -1,8 +1,8 @@
 //! The Lambda function: start-up only.
 
-use relatch::lambda::{self, RuntimeError};
+use relatch_lambda::RuntimeError;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), RuntimeError> {
-    lambda::run::<userinfo::UserInfo>().await
+    relatch_lambda::run::<userinfo::UserInfo>().await
 }

@@ -19,7 +19,7 @@ use relatch_baseline::{read_user, rotate_session};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-struct Raw {
+struct Baseline {
     client: Client,
     mac: hmac::Key,
     rsa: KeyPair,
@@ -27,7 +27,7 @@ struct Raw {
 }
 
 #[derive(Deserialize)]
-struct Form {
+struct RefreshBody {
     refresh_token: String,
 }
 
@@ -41,15 +41,15 @@ struct Claims {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let raw = Raw::from_env()?;
-    let raw = &raw;
+    let baseline = Baseline::from_env()?;
+    let baseline = &baseline;
     // As the function itself, it opens its connection before the first event.
     let key = AttributeValue::S("CONNECT".to_owned());
-    raw.client.get_item().table_name("UsersTable").key("pk", key).send().await?;
-    lambda_http::run(service_fn(move |request: Request| async move { raw.answer(&request).await })).await
+    baseline.client.get_item().table_name("UsersTable").key("pk", key).send().await?;
+    lambda_http::run(service_fn(move |request: Request| async move { baseline.respond(&request).await })).await
 }
 
-impl Raw {
+impl Baseline {
     fn from_env() -> Result<Self, Error> {
         let variable = |name: &str| {
             #[expect(clippy::disallowed_methods, reason = "a program of its own")]
@@ -64,21 +64,22 @@ impl Raw {
             .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https())
             .endpoint_url(variable("AWS_ENDPOINT_URL_DYNAMODB")?)
             .build();
-        let binary = |name: &str| -> Result<Vec<u8>, Error> { Ok(URL_SAFE_NO_PAD.decode(variable(name)?)?) };
+        let decode_variable =
+            |name: &str| -> Result<Vec<u8>, Error> { Ok(URL_SAFE_NO_PAD.decode(variable(name)?)?) };
         Ok(Self {
             client: Client::from_conf(config),
-            mac: hmac::Key::new(hmac::HMAC_SHA256, &binary("BASELINE_MAC_KEY")?),
-            rsa: KeyPair::from_pkcs8(&binary("BASELINE_RSA_KEY")?)?,
+            mac: hmac::Key::new(hmac::HMAC_SHA256, &decode_variable("BASELINE_MAC_KEY")?),
+            rsa: KeyPair::from_pkcs8(&decode_variable("BASELINE_RSA_KEY")?)?,
             generator: SystemRandom::new(),
         })
     }
 
-    async fn answer(&self, request: &Request) -> Result<Response<Body>, Error> {
+    async fn respond(&self, request: &Request) -> Result<Response<Body>, Error> {
         if request.uri().path() == "/calls" {
-            return self.call().await;
+            return self.make_calls().await;
         }
-        let form: Form = serde_json::from_slice(request.body())?;
-        let (message, mac) = form.refresh_token.rsplit_once('.').ok_or("no token")?;
+        let body: RefreshBody = serde_json::from_slice(request.body())?;
+        let (message, mac) = body.refresh_token.rsplit_once('.').ok_or("no token")?;
         hmac::verify(&self.mac, message.as_bytes(), &URL_SAFE_NO_PAD.decode(mac)?)
             .map_err(|_| "the MAC is wrong")?;
         let (_, claims) = message.split_once('.').ok_or("no token")?;
@@ -109,19 +110,19 @@ impl Raw {
         Ok(response.body(Body::Text(body.to_string()))?)
     }
 
-    async fn call(&self) -> Result<Response<Body>, Error> {
-        let nobody = "nobody";
+    async fn make_calls(&self) -> Result<Response<Body>, Error> {
+        let unknown_user = "nobody";
         for _ in 0..3 {
-            tokio::try_join!(read_user(&self.client, nobody), read_user(&self.client, nobody))?;
+            tokio::try_join!(read_user(&self.client, unknown_user), read_user(&self.client, unknown_user))?;
         }
-        let signed = self.sign(&json!({"alg": "RS256"}), &json!({"sub": nobody}), true)?;
-        Ok(Response::new(Body::Text(signed)))
+        let token = self.sign(&json!({"alg": "RS256"}), &json!({"sub": unknown_user}), true)?;
+        Ok(Response::new(Body::Text(token)))
     }
 
-    fn sign(&self, header: &Value, claims: &Value, by_rsa: bool) -> Result<String, Error> {
+    fn sign(&self, header: &Value, claims: &Value, uses_rsa: bool) -> Result<String, Error> {
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", encode(header), encode(claims));
-        let signature = if by_rsa {
+        let signature = if uses_rsa {
             let mut signature = vec![0; self.rsa.public_modulus_len()];
             self.rsa
                 .sign(&signature::RSA_PKCS1_SHA256, &self.generator, message.as_bytes(), &mut signature)

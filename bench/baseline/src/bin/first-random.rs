@@ -7,8 +7,8 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 
 fn main() -> Result<(), aws_lc_rs::error::Unspecified> {
     let mut bytes = [0; 16];
-    let began = Instant::now();
+    let started = Instant::now();
     SystemRandom::new().fill(&mut bytes)?;
-    println!("{}", began.elapsed().as_nanos());
+    println!("{}", started.elapsed().as_nanos());
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::TemplateError;
+use super::error::TemplateError;
 
 /// What names mean: parameters, conditions, resources and pseudo parameters.
 pub(super) struct Scope<'a> {

@@ -4,7 +4,7 @@
 use saphyr::{LoadableYamlNode as _, ScalarOwned, YamlOwned};
 use serde_json::{Map, Value};
 
-use super::TemplateError;
+use super::error::TemplateError;
 
 /// Parses the first document of a text.
 pub(super) fn parse(text: &str) -> Result<Value, TemplateError> {

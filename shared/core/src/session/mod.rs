@@ -1,0 +1,10 @@
+//! Sessions: what names one, its state, and the decision what a presented refresh token is
+//! worth ([`decide`], with the policy above it in `decision.rs`).
+
+mod decision;
+mod ids;
+mod state;
+
+pub use decision::{Decision, Presented, RotationAttempt, Seen, decide};
+pub use ids::{Generation, IdempotencyKey, RetryKeyDigest, SessionId, SessionSecret};
+pub use state::{Death, EndedBy, Session, SessionStatus, sessions_to_evict};

@@ -1,0 +1,27 @@
+//! What a function needs besides its own logic.
+//!
+//! ```text
+//! event → http::Request → Handler::handle → Outcome or Rejection → http::Response → log line
+//! ```
+//!
+//! - To add a route: a [`Handler`] in `functions/`, its path in `template.yaml`, which the local
+//!   stack reads as well, and in the table of `cargo lambda watch` in the workspace's Cargo.toml.
+//! - [`http`] reads events and writes responses; nothing else knows HTTP.
+//! - [`config`] is the only reader of the environment.
+//! - [`telemetry`] defines every event and writes the log.
+
+pub mod access;
+pub mod config;
+mod context;
+pub mod error;
+mod function;
+pub mod http;
+mod key_cache;
+pub mod telemetry;
+pub mod throttling;
+
+pub use config::Config;
+pub use context::Context;
+pub use error::Error;
+pub use function::{Function, Handler, Instance, Outcome, RuntimeError, millis, run, with_deadline};
+pub use key_cache::KeyCache;
