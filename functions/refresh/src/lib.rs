@@ -9,7 +9,7 @@ use relatch::keys::Purpose;
 use relatch::lifetime::{RetryWindow, SessionLifetime};
 use relatch::random;
 use relatch::secret::Secret;
-use relatch::session::{Death, Decision, EndedBy, RotationAttempt, Seen, Session, decide};
+use relatch::session::{Decision, EndedBy, InactiveReason, RotationAttempt, Session, UpdateOutcome, decide};
 use relatch::time::Timestamp;
 use relatch::token::{ExpectedClaims, MAX_TOKEN_BYTES, Subject, TokenPair, scope_covers, verify_refresh};
 use relatch::user::User;
@@ -142,19 +142,19 @@ impl Refresh {
                 Decision::Same(session) => (Event::RefreshSame, session),
                 Decision::Retry(session) => (Event::RefreshRetry, session),
                 Decision::Gone => return Err(Error::InvalidGrant(GrantError::Gone)),
-                Decision::Dead(death) => return Err(Error::InvalidGrant(GrantError::Inactive(death))),
+                Decision::Inactive(reason) => return Err(Error::InvalidGrant(GrantError::Inactive(reason))),
                 Decision::Reuse => {
                     return Err(self.revoke(subject, EndedBy::Reuse, GrantError::Reuse, fields).await);
                 }
                 Decision::Future => {
                     return Err(self.revoke(subject, EndedBy::Future, GrantError::Future, fields).await);
                 }
-                Decision::Raced => {
+                Decision::Conflict => {
                     now = self.context.clock.now();
                     continue;
                 }
             };
-            let user = user.ok_or(Error::InvalidGrant(GrantError::Inactive(Death::UserGone)))?;
+            let user = user.ok_or(Error::InvalidGrant(GrantError::Inactive(InactiveReason::UserGone)))?;
             return Ok(Redeemed { event, session, user, now });
         }
         Err(Failure::unavailable("sessions.rotate", "the session kept changing").into())
@@ -162,11 +162,11 @@ impl Refresh {
 
     /// One round trip: a conditional write, or a read when the token is so young that
     /// its session cannot rotate yet.
-    async fn rotate(&self, subject: &Subject, now: Timestamp) -> Result<Seen, Failure> {
+    async fn rotate(&self, subject: &Subject, now: Timestamp) -> Result<UpdateOutcome, Failure> {
         let generation = subject.presented.generation;
         let is_young = self.window.surely_contains(subject.issued_at, now);
         if generation.0 >= 1 && is_young {
-            return self.sessions.read(&subject.user_id, &subject.session_id).await.map(Seen::Unchanged);
+            return self.sessions.read(&subject.user_id, &subject.session_id).await.map(UpdateOutcome::Unchanged);
         }
         let rotation = RotationAttempt {
             from: generation,

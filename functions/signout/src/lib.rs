@@ -9,7 +9,7 @@
 use relatch::keys::Purpose;
 use relatch::lifetime::RetryWindow;
 use relatch::random;
-use relatch::session::{Decision, EndedBy, Seen, decide};
+use relatch::session::{Decision, EndedBy, UpdateOutcome, decide};
 use relatch::time::Timestamp;
 use relatch::token::{ExpectedClaims, MAX_TOKEN_BYTES, Subject, verify_refresh_to_end};
 use relatch_lambda::http::{
@@ -119,11 +119,12 @@ impl SignOut {
             self.users.read(&subject.user_id)
         );
         let (session, user) = (session?, user?);
-        let decision = decide(&subject.presented, Seen::Unchanged(session), user.as_ref(), self.window, now);
+        let decision =
+            decide(&subject.presented, UpdateOutcome::Unchanged(session), user.as_ref(), self.window, now);
         let is_accepted = match decision {
-            // Nothing was tried here, so the current token that may rotate is `Raced`.
-            Decision::Rotated(_) | Decision::Same(_) | Decision::Retry(_) | Decision::Raced => true,
-            Decision::Gone | Decision::Dead(_) | Decision::Reuse | Decision::Future => false,
+            // Nothing was tried here, so the current token that may rotate is `Conflict`.
+            Decision::Rotated(_) | Decision::Same(_) | Decision::Retry(_) | Decision::Conflict => true,
+            Decision::Gone | Decision::Inactive(_) | Decision::Reuse | Decision::Future => false,
         };
         match user.filter(|_| is_accepted) {
             Some(user) => self.users.end_all_sessions(&user).await.map(|()| true),

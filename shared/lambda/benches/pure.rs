@@ -13,7 +13,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use relatch::Email;
 use relatch::keys::{Algorithm, KeySet, generate};
 use relatch::lifetime::{RetryWindow, SessionLifetime};
-use relatch::session::{Generation, Presented, Seen, Session, SessionSecret, decide};
+use relatch::session::{Generation, PresentedToken, Session, SessionSecret, UpdateOutcome, decide};
 use relatch::time::Timestamp;
 use relatch::token::{TokenPair, verify_access, verify_refresh};
 use relatch::user::{User, UserId, UserStatus};
@@ -75,11 +75,13 @@ fn bench_tokens(criterion: &mut Criterion) {
             });
         }
     }
-    let presented =
-        Presented { generation: Generation(0), retry_key_digest: secret.retry_key_digest(b"a key of the client") };
+    let presented = PresentedToken {
+        generation: Generation(0),
+        retry_key_digest: secret.retry_key_digest(b"a key of the client"),
+    };
     criterion.bench_function("decide a refresh", |bencher| {
         bencher.iter(|| {
-            let seen = Seen::Unchanged(Some(session.clone()));
+            let seen = UpdateOutcome::Unchanged(Some(session.clone()));
             decide(black_box(&presented), seen, Some(&user), RetryWindow::DEFAULT, NOW)
         });
     });

@@ -68,8 +68,8 @@ pub async fn live_session(
     let (Some(session), user) = (session?, user?) else {
         return Err(Error::InvalidToken(AccessError::Gone));
     };
-    match (session.death(user.as_ref(), now), user) {
+    match (session.inactive_reason(user.as_ref(), now), user) {
         (None, Some(user)) => Ok((session, user)),
-        (death, _) => Err(Error::InvalidToken(death.map_or(AccessError::Gone, AccessError::Inactive))),
+        (reason, _) => Err(Error::InvalidToken(reason.map_or(AccessError::Gone, AccessError::Inactive))),
     }
 }

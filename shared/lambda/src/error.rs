@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use relatch::random::RandomError;
-use relatch::session::Death;
+use relatch::session::InactiveReason;
 use relatch::throttling::Scope;
 use relatch::token::{SignError, TokenError};
 use relatch_store::Failure;
@@ -67,7 +67,7 @@ pub enum GrantError {
     /// Its session does not exist.
     Gone,
     /// Its session, or the user, may not be refreshed any more.
-    Inactive(Death),
+    Inactive(InactiveReason),
     /// It was rotated away: the session was ended.
     Reuse,
     /// It is newer than the table: the session was ended.
@@ -86,7 +86,7 @@ pub enum AccessError {
     /// Its session does not exist.
     Gone,
     /// Its session, or the user, may not be used any more.
-    Inactive(Death),
+    Inactive(InactiveReason),
 }
 
 impl Error {
@@ -133,7 +133,7 @@ impl CredentialsError {
 impl GrantError {
     fn event(self) -> Event {
         match self {
-            Self::Token(TokenError::Expired) | Self::Inactive(Death::Expired) => Event::RefreshExpired,
+            Self::Token(TokenError::Expired) | Self::Inactive(InactiveReason::Expired) => Event::RefreshExpired,
             Self::Token(_) | Self::BadClaims => Event::RefreshInvalid,
             Self::NoCookie | Self::Gone | Self::Inactive(_) => Event::RefreshRevoked,
             Self::Reuse => Event::RefreshReuse,
@@ -147,7 +147,7 @@ impl GrantError {
             Self::Token(error) => Some(error.to_string()),
             Self::BadClaims => Some("bad_claims".to_owned()),
             Self::Gone => Some("gone".to_owned()),
-            Self::Inactive(death) => Some(death.name().to_owned()),
+            Self::Inactive(reason) => Some(reason.name().to_owned()),
             // The event says it all.
             Self::Reuse | Self::Future => None,
         }
@@ -170,7 +170,7 @@ impl AccessError {
             Self::Token(error) => error.to_string(),
             Self::BadClaims => "bad_claims".to_owned(),
             Self::Gone => "gone".to_owned(),
-            Self::Inactive(death) => death.name().to_owned(),
+            Self::Inactive(reason) => reason.name().to_owned(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
 use crate::schema;
 use crate::sdk_error::{classify, is_refused_by_condition};
 use relatch::session::{
-    EndedBy, Generation, RetryKeyDigest, RotationAttempt, Seen, Session, SessionId, SessionStatus,
+    EndedBy, Generation, RetryKeyDigest, RotationAttempt, Session, SessionId, SessionStatus, UpdateOutcome,
 };
 use relatch::time::Timestamp;
 use relatch::user::UserId;
@@ -115,7 +115,7 @@ impl SessionsTable {
         user_id: &UserId,
         id: &SessionId,
         rotation: RotationAttempt<'_>,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<UpdateOutcome, Failure> {
         const WHAT: &str = "sessions.rotate";
         let mut condition = format!(
             "{EXISTS} AND #gen = :gen AND #status = :active AND #idle > :now_seconds AND #absolute > :now_seconds"
@@ -149,13 +149,13 @@ impl SessionsTable {
         match update.condition_expression(condition).send().await {
             Ok(output) => {
                 let attributes = output.attributes.unwrap_or_default();
-                session(&Item { what: WHAT, attributes }).map(Seen::Applied)
+                session(&Item { what: WHAT, attributes }).map(UpdateOutcome::Applied)
             }
             Err(failure) => match failure.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     let item = refused.item.clone().filter(|attributes| !attributes.is_empty());
                     let seen = item.map(|attributes| session(&Item { what: WHAT, attributes })).transpose()?;
-                    Ok(Seen::Unchanged(seen))
+                    Ok(UpdateOutcome::Unchanged(seen))
                 }
                 _ => Err(classify(WHAT, &failure)),
             },

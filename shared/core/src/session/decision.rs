@@ -28,7 +28,7 @@
 //!        G = g + 1 and (within W, or the rotation's own key) ──► Retry     token g+1
 //!        G > g     otherwise ──────────────────────────────────► Reuse     revoke
 //!        G < g     (a restored table) ─────────────────────────► Future    revoke, alarm
-//!        G = g     otherwise (it changed in between) ──────────► Raced     ask again
+//!        G = g     otherwise (it changed in between) ──────────► Conflict     ask again
 //! ```
 //!
 //! "Within `W`" is `now − rotated_at < W`, a negative age (clocks of two instances)
@@ -36,13 +36,13 @@
 
 use crate::lifetime::{RetryWindow, SessionLifetime};
 use crate::session::ids::{Generation, RetryKeyDigest};
-use crate::session::state::{Death, Session};
+use crate::session::state::{InactiveReason, Session};
 use crate::time::Timestamp;
 use crate::user::User;
 
 /// A refresh request as the decision sees it.
 #[derive(Clone, Debug)]
-pub struct Presented {
+pub struct PresentedToken {
     /// The generation that the token names.
     pub generation: Generation,
     /// The digest of this request's key: of its `Idempotency-Key`, or of a random
@@ -67,7 +67,7 @@ pub struct RotationAttempt<'a> {
 
 /// What the store answered to the attempt to rotate.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub enum UpdateOutcome {
     /// The conditional update was applied; this is the item after it.
     Applied(Session),
     /// It was refused, or not tried; this is the item as it is.
@@ -80,7 +80,7 @@ pub enum Decision {
     /// There is no such session.
     Gone,
     /// The session, or its user, may not be refreshed any more.
-    Dead(Death),
+    Inactive(InactiveReason),
     /// The session was rotated by this request.
     Rotated(Session),
     /// The token is current and the window still open: the same token again.
@@ -92,31 +92,31 @@ pub enum Decision {
     /// A token newer than the table: the session is to be revoked, and an alarm raised.
     Future,
     /// The item changed between the update and the read: to be asked again.
-    Raced,
+    Conflict,
 }
 
 /// Decides, by the policy above, what the presented token is worth.
 pub fn decide(
-    presented: &Presented,
-    seen: Seen,
+    presented: &PresentedToken,
+    seen: UpdateOutcome,
     user: Option<&User>,
     window: RetryWindow,
     now: Timestamp,
 ) -> Decision {
     let (applied, session) = match seen {
-        Seen::Applied(session) => (true, session),
-        Seen::Unchanged(Some(session)) => (false, session),
-        Seen::Unchanged(None) => return Decision::Gone,
+        UpdateOutcome::Applied(session) => (true, session),
+        UpdateOutcome::Unchanged(Some(session)) => (false, session),
+        UpdateOutcome::Unchanged(None) => return Decision::Gone,
     };
-    if let Some(death) = session.death(user, now) {
-        return Decision::Dead(death);
+    if let Some(reason) = session.inactive_reason(user, now) {
+        return Decision::Inactive(reason);
     }
     if applied {
         return Decision::Rotated(session);
     }
     let within = session.is_within(window, now);
     if session.generation == presented.generation {
-        return if within { Decision::Same(session) } else { Decision::Raced };
+        return if within { Decision::Same(session) } else { Decision::Conflict };
     }
     if session.generation < presented.generation {
         return Decision::Future;

@@ -5,6 +5,6 @@ mod decision;
 mod ids;
 mod state;
 
-pub use decision::{Decision, Presented, RotationAttempt, Seen, decide};
+pub use decision::{Decision, PresentedToken, RotationAttempt, UpdateOutcome, decide};
 pub use ids::{Generation, IdempotencyKey, RetryKeyDigest, SessionId, SessionSecret};
-pub use state::{Death, EndedBy, Session, SessionStatus, sessions_to_evict};
+pub use state::{EndedBy, InactiveReason, Session, SessionStatus, sessions_to_evict};

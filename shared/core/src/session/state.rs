@@ -30,7 +30,7 @@ pub enum EndedBy {
 
 /// Why a session may not be refreshed any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
+pub enum InactiveReason {
     /// It was ended.
     Revoked,
     /// It lay idle for too long, or reached its greatest age.
@@ -43,7 +43,7 @@ pub enum Death {
     EpochRaised,
 }
 
-impl Death {
+impl InactiveReason {
     /// Its name in the log.
     pub fn name(self) -> &'static str {
         match self {
@@ -125,20 +125,20 @@ impl Session {
 
     /// Whether it may be used by its user: active, not expired, of the user's epoch.
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
-        self.death(Some(user), now).is_none()
+        self.inactive_reason(Some(user), now).is_none()
     }
 
     /// Why it may not be used, if it may not.
-    pub fn death(&self, user: Option<&User>, now: Timestamp) -> Option<Death> {
-        let Some(user) = user else { return Some(Death::UserGone) };
+    pub fn inactive_reason(&self, user: Option<&User>, now: Timestamp) -> Option<InactiveReason> {
+        let Some(user) = user else { return Some(InactiveReason::UserGone) };
         if self.status != SessionStatus::Active {
-            Some(Death::Revoked)
+            Some(InactiveReason::Revoked)
         } else if now >= self.expires_at() {
-            Some(Death::Expired)
+            Some(InactiveReason::Expired)
         } else if user.status != UserStatus::Active {
-            Some(Death::UserDisabled)
+            Some(InactiveReason::UserDisabled)
         } else if user.epoch != self.epoch {
-            Some(Death::EpochRaised)
+            Some(InactiveReason::EpochRaised)
         } else {
             None
         }

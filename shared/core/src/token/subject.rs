@@ -1,7 +1,7 @@
 //! What a refresh token speaks of: a session at a generation, presented with a key.
 
 use crate::lifetime::RetryWindow;
-use crate::session::{IdempotencyKey, Presented, SessionId, SessionSecret};
+use crate::session::{IdempotencyKey, PresentedToken, SessionId, SessionSecret};
 use crate::time::Timestamp;
 use crate::token::claims::RefreshClaims;
 use crate::user::UserId;
@@ -18,7 +18,7 @@ pub struct Subject {
     /// When the token's generation came to be.
     pub issued_at: Timestamp,
     /// The generation, with the key of this request.
-    pub presented: Presented,
+    pub presented: PresentedToken,
 }
 
 impl Subject {
@@ -38,7 +38,7 @@ impl Subject {
             Some(key) => secret.retry_key_digest(key.as_bytes()),
             None => secret.retry_key_digest(&random),
         };
-        let presented = Presented { generation: claims.generation(), retry_key_digest };
+        let presented = PresentedToken { generation: claims.generation(), retry_key_digest };
         let issued_at = claims.iat.timestamp();
         Some(Self { user_id, session_id: secret.session_id(), secret, issued_at, presented })
     }

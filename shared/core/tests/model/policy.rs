@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use relatch::lifetime::RetryWindow;
-use relatch::session::{self, Decision, Presented, RetryKeyDigest, RotationAttempt, Seen, Session, SessionStatus};
+use relatch::session::{
+    self, Decision, PresentedToken, RetryKeyDigest, RotationAttempt, Session, SessionStatus, UpdateOutcome,
+};
 use relatch::time::Timestamp;
 use relatch::user::{User, UserStatus};
 
@@ -20,7 +22,7 @@ pub(crate) struct Policy {
     /// The condition of the update.
     pub(crate) condition: fn(Option<&Session>, &RotationAttempt<'_>) -> bool,
     /// The decision.
-    pub(crate) decide: fn(&Presented, Seen, Option<&User>, RetryWindow, Timestamp) -> Decision,
+    pub(crate) decide: fn(&PresentedToken, UpdateOutcome, Option<&User>, RetryWindow, Timestamp) -> Decision,
     /// Whether *reuse* and *future* end the session.
     pub(crate) ends_sessions: bool,
 }
@@ -57,8 +59,8 @@ pub(crate) const SIBLINGS: Policy = Policy {
 pub(crate) const PREDECESSOR_FOREVER: Policy = Policy {
     decide: |presented, seen, user, window, now| {
         let item = match &seen {
-            Seen::Applied(session) => Some(session.clone()),
-            Seen::Unchanged(session) => session.clone(),
+            UpdateOutcome::Applied(session) => Some(session.clone()),
+            UpdateOutcome::Unchanged(session) => session.clone(),
         };
         match (session::decide(presented, seen, user, window, now), item) {
             (Decision::Reuse, Some(session)) if session.generation == presented.generation.next() => {
@@ -83,7 +85,7 @@ pub(crate) const NO_CAP: Policy = Policy {
 pub(crate) const ANY_GENERATION_WITHIN_WINDOW: Policy = Policy {
     decide: |presented, seen, user, window, now| {
         let item = match &seen {
-            Seen::Unchanged(Some(session)) => Some(session.clone()),
+            UpdateOutcome::Unchanged(Some(session)) => Some(session.clone()),
             _ => None,
         };
         match (session::decide(presented, seen, user, window, now), item) {
@@ -106,8 +108,8 @@ pub(crate) const ENDED_IS_NOT_CHECKED: Policy = Policy {
     decide: |presented, seen, user, window, now| {
         let revive = |session| Session { status: SessionStatus::Active, ..session };
         let seen = match seen {
-            Seen::Applied(session) => Seen::Applied(revive(session)),
-            Seen::Unchanged(session) => Seen::Unchanged(session.map(revive)),
+            UpdateOutcome::Applied(session) => UpdateOutcome::Applied(revive(session)),
+            UpdateOutcome::Unchanged(session) => UpdateOutcome::Unchanged(session.map(revive)),
         };
         let user = user.map(|user| User { status: UserStatus::Active, epoch: 0, ..user.clone() });
         session::decide(presented, seen, user.as_ref(), window, now)
@@ -119,7 +121,7 @@ pub(crate) const ENDED_IS_NOT_CHECKED: Policy = Policy {
 pub(crate) const FUTURE_IS_ACCEPTED: Policy = Policy {
     decide: |presented, seen, user, window, now| {
         let item = match &seen {
-            Seen::Unchanged(Some(session)) => Some(session.clone()),
+            UpdateOutcome::Unchanged(Some(session)) => Some(session.clone()),
             _ => None,
         };
         match (session::decide(presented, seen, user, window, now), item) {
@@ -134,7 +136,7 @@ pub(crate) const FUTURE_IS_ACCEPTED: Policy = Policy {
 pub(crate) const OWN_WRITE_IS_NOT_KNOWN: Policy = Policy {
     decide: |presented, seen, user, window, now| {
         let retry_key_digest = RetryKeyDigest::from_stored("unknown".to_owned());
-        session::decide(&Presented { retry_key_digest, ..presented.clone() }, seen, user, window, now)
+        session::decide(&PresentedToken { retry_key_digest, ..presented.clone() }, seen, user, window, now)
     },
     ..STRICT_SINGLE_USE
 };

@@ -1,7 +1,7 @@
 //! The refresh function, step by step as it is served, and everything else that writes to
 //! the tables.
 
-use relatch::session::{Decision, Generation, RotationAttempt, Seen};
+use relatch::session::{Decision, Generation, RotationAttempt, UpdateOutcome};
 use relatch::user::User;
 
 use crate::clock::Moment;
@@ -83,7 +83,7 @@ fn redeem(
     let user = scenario.origin.user(account);
     let (seen, decision) = attempt(scenario, world.item, request, now, &user);
     let mut after = world.without(request);
-    if let Seen::Applied(session) = &seen {
+    if let UpdateOutcome::Applied(session) = &seen {
         after.item = Some(Item::of(session));
         after.last_rotation = Some((request.party, world.tick));
         for other in &mut after.requests {
@@ -105,11 +105,11 @@ fn redeem(
         Decision::Same(session) => ("same", Some(Outcome::Success(Token::of(&session)))),
         Decision::Retry(session) => ("retry", Some(Outcome::Success(Token::of(&session)))),
         Decision::Gone => ("gone", Some(Outcome::InvalidGrant)),
-        Decision::Dead(_) => ("dead", Some(Outcome::InvalidGrant)),
+        Decision::Inactive(_) => ("dead", Some(Outcome::InvalidGrant)),
         Decision::Reuse => ("reuse", None),
         Decision::Future => ("future", None),
         // Asked again with a fresh clock, until it is too late: then 503.
-        Decision::Raced => ("raced", None),
+        Decision::Conflict => ("raced", None),
     };
     match (outcome, name) {
         (Some(Outcome::Success(token)), _) => {
@@ -135,7 +135,7 @@ pub(crate) fn attempt(
     request: &Request,
     now: Moment,
     user: &User,
-) -> (Seen, Decision) {
+) -> (UpdateOutcome, Decision) {
     let policy = &scenario.policy;
     let (window, now) = (policy.window(), now.timestamp());
     // At `W` = 0 client keys are ignored.
@@ -149,7 +149,7 @@ pub(crate) fn attempt(
     let session = item.map(|item| scenario.origin.session(item));
     let is_young = window.surely_contains(request.token.issued_at.timestamp(), now);
     let seen = if policy.reads_young && request.token.generation >= 1 && is_young {
-        Seen::Unchanged(session)
+        UpdateOutcome::Unchanged(session)
     } else {
         let rotation = RotationAttempt {
             from: Generation(request.token.generation.into()),

@@ -4,7 +4,8 @@
 use relatch::Email;
 use relatch::lifetime::SessionLifetime;
 use relatch::session::{
-    Generation, Presented, RetryKeyDigest, RotationAttempt, Seen, Session, SessionSecret, SessionStatus,
+    Generation, PresentedToken, RetryKeyDigest, RotationAttempt, Session, SessionSecret, SessionStatus,
+    UpdateOutcome,
 };
 use relatch::user::{User, UserId, UserStatus};
 
@@ -42,8 +43,8 @@ impl Key {
     }
 
     /// What is presented with this key.
-    pub(crate) fn presented(self, generation: u8) -> Presented {
-        Presented { generation: Generation(generation.into()), retry_key_digest: self.digest() }
+    pub(crate) fn presented(self, generation: u8) -> PresentedToken {
+        PresentedToken { generation: Generation(generation.into()), retry_key_digest: self.digest() }
     }
 }
 
@@ -144,11 +145,11 @@ pub(crate) fn rotate(
     session: Option<Session>,
     rotation: &RotationAttempt<'_>,
     condition: fn(Option<&Session>, &RotationAttempt<'_>) -> bool,
-) -> Seen {
+) -> UpdateOutcome {
     if !condition(session.as_ref(), rotation) {
-        return Seen::Unchanged(session);
+        return UpdateOutcome::Unchanged(session);
     }
-    Seen::Applied(Session {
+    UpdateOutcome::Applied(Session {
         generation: rotation.from.next(),
         rotated_at: Some(rotation.now),
         idle_expires_at: rotation.lifetime.idle_expiry(rotation.now),

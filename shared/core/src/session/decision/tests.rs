@@ -58,9 +58,10 @@ impl Case {
     }
 
     fn decide(self) -> Decision {
-        let presented = Presented { generation: Generation(self.generation), retry_key_digest: key(self.key) };
+        let presented =
+            PresentedToken { generation: Generation(self.generation), retry_key_digest: key(self.key) };
         let now = Timestamp::from_millis(ROTATED_AT.millis() + self.age_ms);
-        decide(&presented, Seen::Unchanged(self.session), self.user.as_ref(), window_of(self.window), now)
+        decide(&presented, UpdateOutcome::Unchanged(self.session), self.user.as_ref(), window_of(self.window), now)
     }
 }
 
@@ -76,63 +77,72 @@ fn gone_without_an_item() {
 }
 
 #[test]
-fn dead_when_revoked() {
+fn inactive_when_revoked() {
     for generation in [3, 4, 5, 6] {
         let revoked = Session { status: SessionStatus::Revoked, ..session() };
         assert_eq!(
             Case { session: Some(revoked), ..Case::of(generation, INSIDE) }.decide(),
-            Decision::Dead(Death::Revoked)
+            Decision::Inactive(InactiveReason::Revoked)
         );
     }
 }
 
 #[test]
-fn dead_from_the_millisecond_of_the_idle_expiry() {
+fn inactive_from_the_millisecond_of_the_idle_expiry() {
     let idle = 2_000_000_000;
-    assert_eq!(Case::of(5, idle - 1).decide(), Decision::Raced);
-    assert_eq!(Case::of(5, idle).decide(), Decision::Dead(Death::Expired));
-    assert_eq!(Case::of(4, idle + 1).decide(), Decision::Dead(Death::Expired));
+    assert_eq!(Case::of(5, idle - 1).decide(), Decision::Conflict);
+    assert_eq!(Case::of(5, idle).decide(), Decision::Inactive(InactiveReason::Expired));
+    assert_eq!(Case::of(4, idle + 1).decide(), Decision::Inactive(InactiveReason::Expired));
 }
 
 #[test]
-fn dead_from_the_millisecond_of_the_absolute_expiry() {
+fn inactive_from_the_millisecond_of_the_absolute_expiry() {
     let long_idle = Session { idle_expires_at: (ROTATED_AT + Duration::from_secs(9_000_000)), ..session() };
     let absolute = 3_000_000_000;
-    assert_eq!(Case { session: Some(long_idle.clone()), ..Case::of(5, absolute - 1) }.decide(), Decision::Raced);
+    assert_eq!(
+        Case { session: Some(long_idle.clone()), ..Case::of(5, absolute - 1) }.decide(),
+        Decision::Conflict
+    );
     assert_eq!(
         Case { session: Some(long_idle), ..Case::of(5, absolute) }.decide(),
-        Decision::Dead(Death::Expired)
+        Decision::Inactive(InactiveReason::Expired)
     );
 }
 
 #[test]
-fn dead_without_an_active_user_of_the_same_epoch() {
-    assert_eq!(Case { user: None, ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::UserGone));
+fn inactive_without_an_active_user_of_the_same_epoch() {
+    assert_eq!(Case { user: None, ..Case::of(5, INSIDE) }.decide(), Decision::Inactive(InactiveReason::UserGone));
     let disabled = User { status: UserStatus::Disabled, ..User::ada(Timestamp::from_millis(0)) };
-    assert_eq!(Case { user: Some(disabled), ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::UserDisabled));
+    assert_eq!(
+        Case { user: Some(disabled), ..Case::of(5, INSIDE) }.decide(),
+        Decision::Inactive(InactiveReason::UserDisabled)
+    );
     for epoch in [2, 4] {
         let other = User { epoch, ..User::ada(Timestamp::from_millis(0)) };
-        assert_eq!(Case { user: Some(other), ..Case::of(5, INSIDE) }.decide(), Decision::Dead(Death::EpochRaised));
+        assert_eq!(
+            Case { user: Some(other), ..Case::of(5, INSIDE) }.decide(),
+            Decision::Inactive(InactiveReason::EpochRaised)
+        );
     }
 }
 
 #[test]
-fn dead_even_when_the_update_was_applied() {
-    let presented = Presented { generation: Generation(4), retry_key_digest: key("its own") };
+fn inactive_even_when_the_update_was_applied() {
+    let presented = PresentedToken { generation: Generation(4), retry_key_digest: key("its own") };
     let window = window_of(W);
     let disabled = User { status: UserStatus::Disabled, ..User::ada(Timestamp::from_millis(0)) };
-    let decision = decide(&presented, Seen::Applied(session()), Some(&disabled), window, ROTATED_AT);
-    assert_eq!(decision, Decision::Dead(Death::UserDisabled));
+    let decision = decide(&presented, UpdateOutcome::Applied(session()), Some(&disabled), window, ROTATED_AT);
+    assert_eq!(decision, Decision::Inactive(InactiveReason::UserDisabled));
 }
 
 #[test]
 fn rotated_when_the_update_was_applied() {
-    let presented = Presented { generation: Generation(4), retry_key_digest: key("its own") };
+    let presented = PresentedToken { generation: Generation(4), retry_key_digest: key("its own") };
     for window in [0, W] {
         let window = window_of(window);
         let decision = decide(
             &presented,
-            Seen::Applied(session()),
+            UpdateOutcome::Applied(session()),
             Some(&User::ada(Timestamp::from_millis(0))),
             window,
             ROTATED_AT,
@@ -148,12 +158,12 @@ fn same_within_the_window_of_the_rotation() {
 }
 
 #[test]
-fn raced_when_the_current_token_could_have_rotated() {
+fn conflict_when_the_current_token_could_have_rotated() {
     for age in [EDGE, OUTSIDE, MUCH_LATER] {
-        assert_eq!(Case::of(5, age).decide(), Decision::Raced);
+        assert_eq!(Case::of(5, age).decide(), Decision::Conflict);
     }
     let never_rotated = Session { rotated_at: None, ..session() };
-    assert_eq!(Case { session: Some(never_rotated), ..Case::of(5, 0) }.decide(), Decision::Raced);
+    assert_eq!(Case { session: Some(never_rotated), ..Case::of(5, 0) }.decide(), Decision::Conflict);
 }
 
 #[test]
@@ -207,7 +217,7 @@ fn without_a_window_only_the_requests_own_key_is_a_retry() {
     for age_ms in [-2000, 0, 1, MUCH_LATER] {
         assert_eq!(Case { window: 0, ..Case::of(4, age_ms) }.decide(), Decision::Reuse);
         assert_eq!(Case { window: 0, key: "its own", ..Case::of(4, age_ms) }.decide(), Decision::Retry(session()));
-        assert_eq!(Case { window: 0, ..Case::of(5, age_ms) }.decide(), Decision::Raced);
+        assert_eq!(Case { window: 0, ..Case::of(5, age_ms) }.decide(), Decision::Conflict);
     }
 }
 
@@ -225,10 +235,10 @@ proptest! {
         match (Case { key, window, ..Case::of(generation, age_ms) }).decide() {
             Decision::Same(seen) => prop_assert!(generation == 5 && seen.generation.0 == 5),
             Decision::Retry(seen) => prop_assert!(generation == 4 && seen.generation.0 == 5),
-            Decision::Raced => prop_assert_eq!(generation, 5),
+            Decision::Conflict => prop_assert_eq!(generation, 5),
             Decision::Reuse => prop_assert!(generation < 5),
             Decision::Future => prop_assert!(generation > 5),
-            other @ (Decision::Gone | Decision::Dead(_) | Decision::Rotated(_)) => prop_assert!(false, "{:?}", other),
+            other @ (Decision::Gone | Decision::Inactive(_) | Decision::Rotated(_)) => prop_assert!(false, "{:?}", other),
         }
     }
 
