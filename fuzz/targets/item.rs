@@ -70,7 +70,7 @@ const SESSION: [(&str, &str); 12] = [
     (schema::ABSOLUTE_EXPIRES_AT, "1800000200"),
     (schema::TTL, "1800000200"),
     (schema::ROTATED_AT, "1800000000123"),
-    (schema::RETRY_KEY_HASH, "digest"),
+    (schema::IDEMPOTENCY_KEY_DIGEST, "digest"),
     (schema::DEVICE, "a phone"),
 ];
 const USER: [(&str, &str); 5] = [
@@ -182,8 +182,8 @@ fn credential_attributes(credential: &Credential) -> Attributes {
 /// Attributes of these values: numbers where a number belongs, and text elsewhere.
 fn build_attributes<'a>(values: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Attributes {
     let is_text = |name| {
-        use schema::{DEVICE, EMAIL, PASSWORD_HASH, PK, RETRY_KEY_HASH, SK, STATUS, SUB};
-        [PK, SK, SUB, EMAIL, STATUS, PASSWORD_HASH, RETRY_KEY_HASH, DEVICE].contains(&name)
+        use schema::{DEVICE, EMAIL, PASSWORD_HASH, PK, IDEMPOTENCY_KEY_DIGEST, SK, STATUS, SUB};
+        [PK, SK, SUB, EMAIL, STATUS, PASSWORD_HASH, IDEMPOTENCY_KEY_DIGEST, DEVICE].contains(&name)
     };
     let to_value = |name, text: &str| {
         if is_text(name) { AttributeValue::S(text.to_owned()) } else { AttributeValue::N(text.to_owned()) }

@@ -28,7 +28,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 Json = dict[str, Any]
 
-SECRETS = {"password_hash", "retry_key_hash"}
+SECRETS = {"password_hash", "idempotency_key_digest"}
 # Who sends a header can send this: it must not end a text, nor be taken for a placeholder.
 HOSTILE = 'a "phone", "sub": "eve", \\ <$.dynamodb.NewImage.pk.S>'
 
@@ -200,7 +200,7 @@ class TableWriter:
     def rotate(self, user: User, sid: str, generation: int) -> None:
         """A session's next generation."""
         key = {"pk": user["sub"], "sk": sid}
-        rotation = "SET #gen = :gen, #retry_key_hash = :digest"
+        rotation = "SET #gen = :gen, #idempotency_key_digest = :digest"
         values: Json = {"gen": {"N": str(generation)}, "digest": {"S": f"digest {generation} of {sid}"}}
         self.database.update_item(**self.update("SessionsTable", key, rotation, **values))
 

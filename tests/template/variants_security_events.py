@@ -71,15 +71,15 @@ VARIANTS = [
     ),
     create_variant(
         security_events.event_content,
-        'NewDevicePipe: carries {"digest": "NewImage.retry_key_hash.S"}',
-        put(f"{TARGET}.InputTemplate", '{"digest": "<$.dynamodb.NewImage.retry_key_hash.S>"}'),
+        'NewDevicePipe: carries {"digest": "NewImage.idempotency_key_digest.S"}',
+        put(f"{TARGET}.InputTemplate", '{"digest": "<$.dynamodb.NewImage.idempotency_key_digest.S>"}'),
     ),
     create_variant(
         security_events.event_content,
-        'NewDevicePipe: carries {"sub": "NewImage.retry_key_hash.S",',
+        'NewDevicePipe: carries {"sub": "NewImage.idempotency_key_digest.S",',
         put(
             f"{TARGET}.InputTemplate",
-            '{"sub": "<$.dynamodb.NewImage.retry_key_hash.S>", "sid": "<$.dynamodb.Keys.sk.S>"}',
+            '{"sub": "<$.dynamodb.NewImage.idempotency_key_digest.S>", "sid": "<$.dynamodb.Keys.sk.S>"}',
         ),
     ),
     create_variant(

@@ -39,7 +39,7 @@ pub async fn rotate_session(client: &Client, sub: &str, sid: &str, generation: u
         .expression_attribute_names("#idle", "idle_expires_at")
         .expression_attribute_names("#absolute", "absolute_expires_at")
         .expression_attribute_names("#rotated_at", "rotated_at")
-        .expression_attribute_names("#key", "retry_key_hash")
+        .expression_attribute_names("#key", "idempotency_key_digest")
         .expression_attribute_values(":gen", number(generation))
         .expression_attribute_values(":next", number(generation + 1))
         .expression_attribute_values(":active", AttributeValue::S("active".to_owned()))

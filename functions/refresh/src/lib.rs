@@ -170,7 +170,7 @@ impl Refresh {
         }
         let rotation = RotationAttempt {
             from: generation,
-            retry_key_digest: &subject.presented.retry_key_digest,
+            idempotency_key_digest: &subject.presented.idempotency_key_digest,
             window: self.window,
             lifetime: self.lifetime,
             now,

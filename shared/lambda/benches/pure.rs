@@ -77,7 +77,7 @@ fn bench_tokens(criterion: &mut Criterion) {
     }
     let presented = PresentedToken {
         generation: Generation(0),
-        retry_key_digest: secret.retry_key_digest(b"a key of the client"),
+        idempotency_key_digest: secret.idempotency_key_digest(b"a key of the client"),
     };
     criterion.bench_function("decide a refresh", |bencher| {
         bencher.iter(|| {

@@ -7,7 +7,7 @@
 //!   [`CREDENTIAL_VERSION`], [`PASSWORD_CHANGED_AT`].
 //!
 //! Sessions table (`pk` = sub, `sk` = sid): [`GENERATION`], [`ROTATED_AT`],
-//! [`RETRY_KEY_HASH`], [`STATUS`], [`EPOCH`], [`CREATED_AT`], [`IDLE_EXPIRES_AT`],
+//! [`IDEMPOTENCY_KEY_DIGEST`], [`STATUS`], [`EPOCH`], [`CREATED_AT`], [`IDLE_EXPIRES_AT`],
 //! [`ABSOLUTE_EXPIRES_AT`], [`DEVICE`], [`NEW_DEVICE`], [`ENDED_BY`], [`TTL`].
 //!
 //! Attempts table (`pk` = what is counted, and a keyed digest of whom): [`COUNT`],
@@ -49,7 +49,7 @@ pub const GENERATION: &str = "gen";
 /// Milliseconds since 1970; absent until the first rotation.
 pub const ROTATED_AT: &str = "rotated_at";
 /// SHA-256 of the session's secret and the key of the last rotation.
-pub const RETRY_KEY_HASH: &str = "retry_key_hash";
+pub const IDEMPOTENCY_KEY_DIGEST: &str = "idempotency_key_digest";
 /// Seconds since 1970.
 pub const IDLE_EXPIRES_AT: &str = "idle_expires_at";
 /// Seconds since 1970.

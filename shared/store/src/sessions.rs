@@ -9,7 +9,7 @@ use crate::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
 use crate::schema;
 use crate::sdk_error::{classify, is_refused_by_condition};
 use relatch::session::{
-    EndedBy, Generation, RetryKeyDigest, RotationAttempt, Session, SessionId, SessionStatus, UpdateOutcome,
+    EndedBy, Generation, IdempotencyKeyDigest, RotationAttempt, Session, SessionId, SessionStatus, UpdateOutcome,
 };
 use relatch::time::Timestamp;
 use relatch::user::UserId;
@@ -132,14 +132,14 @@ impl SessionsTable {
             .expression_attribute_names("#idle", schema::IDLE_EXPIRES_AT)
             .expression_attribute_names("#absolute", schema::ABSOLUTE_EXPIRES_AT)
             .expression_attribute_names("#rotated_at", schema::ROTATED_AT)
-            .expression_attribute_names("#key", schema::RETRY_KEY_HASH)
+            .expression_attribute_names("#key", schema::IDEMPOTENCY_KEY_DIGEST)
             .expression_attribute_values(":gen", number(rotation.from.0))
             .expression_attribute_values(":next", number(rotation.from.next().0))
             .expression_attribute_values(":active", text(schema::ACTIVE))
             .expression_attribute_values(":now", number(rotation.now.millis()))
             .expression_attribute_values(":now_seconds", number(rotation.now.seconds()))
             .expression_attribute_values(":idle", number(rotation.lifetime.idle_expiry(rotation.now).seconds()))
-            .expression_attribute_values(":key", text(rotation.retry_key_digest.as_str()))
+            .expression_attribute_values(":key", text(rotation.idempotency_key_digest.as_str()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Some(latest) = rotation.window.latest_rotation_before(rotation.now) {
@@ -208,7 +208,7 @@ pub(crate) fn attributes(session: &Session) -> Attributes {
     ];
     let sometimes = [
         (schema::ROTATED_AT, session.rotated_at.map(|at| number(at.millis()))),
-        (schema::RETRY_KEY_HASH, session.retry_key_digest.as_ref().map(|key| text(key.as_str()))),
+        (schema::IDEMPOTENCY_KEY_DIGEST, session.idempotency_key_digest.as_ref().map(|key| text(key.as_str()))),
         (schema::DEVICE, session.device.as_deref().map(text)),
     ];
     always
@@ -224,9 +224,9 @@ pub(crate) fn session(item: &Item) -> Result<Session, Failure> {
         id: item.parsed(schema::SK, SessionId::parse)?,
         generation: Generation(item.number(schema::GENERATION)?),
         rotated_at: item.optional_number(schema::ROTATED_AT)?.map(Timestamp::from_millis),
-        retry_key_digest: item
-            .optional_text(schema::RETRY_KEY_HASH)?
-            .map(|text| RetryKeyDigest::from_stored(text.to_owned())),
+        idempotency_key_digest: item
+            .optional_text(schema::IDEMPOTENCY_KEY_DIGEST)?
+            .map(|text| IdempotencyKeyDigest::from_stored(text.to_owned())),
         status: item.parsed(schema::STATUS, |text| match text {
             schema::ACTIVE => Some(SessionStatus::Active),
             schema::REVOKED => Some(SessionStatus::Revoked),
@@ -250,7 +250,7 @@ mod tests {
             id: SessionId::parse(&"s".repeat(22)).unwrap(),
             generation: Generation(3),
             rotated_at: Some(Timestamp::from_millis(1_800_000_000_123)),
-            retry_key_digest: Some(RetryKeyDigest::from_stored("digest".to_owned())),
+            idempotency_key_digest: Some(IdempotencyKeyDigest::from_stored("digest".to_owned())),
             status: SessionStatus::Active,
             epoch: 1,
             created_at: Timestamp::from_millis(1_800_000_000_000),
@@ -268,13 +268,13 @@ mod tests {
     fn a_session_survives_the_table() {
         let session = read(stored()).unwrap();
         assert_eq!(attributes(&session), stored());
-        let bare = Session { rotated_at: None, retry_key_digest: None, device: None, ..session };
+        let bare = Session { rotated_at: None, idempotency_key_digest: None, device: None, ..session };
         assert_eq!(read(attributes(&bare)).unwrap(), bare);
     }
 
     #[test]
     fn every_missing_or_mistyped_attribute_is_an_error_that_names_it() {
-        let optional = [schema::ROTATED_AT, schema::RETRY_KEY_HASH, schema::DEVICE];
+        let optional = [schema::ROTATED_AT, schema::IDEMPOTENCY_KEY_DIGEST, schema::DEVICE];
         for name in stored().keys().filter(|name| *name != schema::TTL) {
             let mut without = stored();
             without.remove(name);

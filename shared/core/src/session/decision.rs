@@ -35,7 +35,7 @@
 //! counting as 0. With `W` = 0, strict single use, the time clauses are absent.
 
 use crate::lifetime::{RetryWindow, SessionLifetime};
-use crate::session::ids::{Generation, RetryKeyDigest};
+use crate::session::ids::{Generation, IdempotencyKeyDigest};
 use crate::session::state::{InactiveReason, Session};
 use crate::time::Timestamp;
 use crate::user::User;
@@ -47,7 +47,7 @@ pub struct PresentedToken {
     pub generation: Generation,
     /// The digest of this request's key: of its `Idempotency-Key`, or of a random
     /// value of its own, by which the SDK's second delivery is known.
-    pub retry_key_digest: RetryKeyDigest,
+    pub idempotency_key_digest: IdempotencyKeyDigest,
 }
 
 /// An attempt to rotate a session.
@@ -56,7 +56,7 @@ pub struct RotationAttempt<'a> {
     /// The generation that is presented.
     pub from: Generation,
     /// The key of the request.
-    pub retry_key_digest: &'a RetryKeyDigest,
+    pub idempotency_key_digest: &'a IdempotencyKeyDigest,
     /// The retry window.
     pub window: RetryWindow,
     /// How long the rotated session lasts.
@@ -122,7 +122,7 @@ pub fn decide(
         return Decision::Future;
     }
     let is_predecessor = session.generation == presented.generation.next();
-    let has_its_key = session.retry_key_digest.as_ref() == Some(&presented.retry_key_digest);
+    let has_its_key = session.idempotency_key_digest.as_ref() == Some(&presented.idempotency_key_digest);
     if is_predecessor && (within || has_its_key) {
         return Decision::Retry(session);
     }

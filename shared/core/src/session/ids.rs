@@ -39,12 +39,12 @@ impl SessionSecret {
 
     /// The digest under which a retry key is stored: SHA-256(secret ‖ key). The
     /// secret has a fixed length, so no two pairs share an input.
-    pub fn retry_key_digest(&self, key: &[u8]) -> RetryKeyDigest {
+    pub fn idempotency_key_digest(&self, key: &[u8]) -> IdempotencyKeyDigest {
         let mut input = self.0.to_vec();
         input.extend_from_slice(key);
         let key_digest = encoding::encode(digest(&SHA256, &input));
         input.zeroize();
-        RetryKeyDigest(key_digest)
+        IdempotencyKeyDigest(key_digest)
     }
 }
 
@@ -93,9 +93,9 @@ impl Generation {
 
 /// SHA-256 of the session's secret and the key of the request that rotated it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetryKeyDigest(String);
+pub struct IdempotencyKeyDigest(String);
 
-impl RetryKeyDigest {
+impl IdempotencyKeyDigest {
     /// The digest as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -142,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_key_is_stored_as_the_digest_of_secret_and_key() {
+    fn an_idempotency_key_is_stored_as_the_digest_of_secret_and_key() {
         // printf 'AAAAAAAAAAAAAAAAkey' | openssl dgst -sha256 -binary | basenc --base64url | tr -d =
-        let stored = SessionSecret([b'A'; 16]).retry_key_digest(b"key");
+        let stored = SessionSecret([b'A'; 16]).idempotency_key_digest(b"key");
         assert_eq!(stored.as_str(), "L-zZni8LoGiL8zG7-BlJ8JSrPme9xpJO0AHPf5ZuJlU");
-        assert_eq!(RetryKeyDigest::from_stored(stored.as_str().to_owned()), stored);
+        assert_eq!(IdempotencyKeyDigest::from_stored(stored.as_str().to_owned()), stored);
     }
 
     #[test]

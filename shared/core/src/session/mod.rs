@@ -6,5 +6,5 @@ mod ids;
 mod state;
 
 pub use decision::{Decision, PresentedToken, RotationAttempt, UpdateOutcome, decide};
-pub use ids::{Generation, IdempotencyKey, RetryKeyDigest, SessionId, SessionSecret};
+pub use ids::{Generation, IdempotencyKey, IdempotencyKeyDigest, SessionId, SessionSecret};
 pub use state::{EndedBy, InactiveReason, Session, SessionStatus, sessions_to_evict};

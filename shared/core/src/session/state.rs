@@ -1,7 +1,7 @@
 //! A session as the table holds it.
 
 use crate::lifetime::{RetryWindow, SessionLifetime};
-use crate::session::ids::{Generation, RetryKeyDigest, SessionId};
+use crate::session::ids::{Generation, IdempotencyKeyDigest, SessionId};
 use crate::time::Timestamp;
 use crate::user::{User, UserId, UserStatus};
 
@@ -68,7 +68,7 @@ pub struct Session {
     /// When it was last rotated; `None` until the first time.
     pub rotated_at: Option<Timestamp>,
     /// The key of the request that rotated it last.
-    pub retry_key_digest: Option<RetryKeyDigest>,
+    pub idempotency_key_digest: Option<IdempotencyKeyDigest>,
     /// Whether it was ended.
     pub status: SessionStatus,
     /// The user's epoch when it was opened.
@@ -103,7 +103,7 @@ impl Session {
             id,
             generation: Generation(0),
             rotated_at: None,
-            retry_key_digest: None,
+            idempotency_key_digest: None,
             status: SessionStatus::Active,
             epoch: user.epoch,
             created_at: now,

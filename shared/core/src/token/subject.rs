@@ -28,17 +28,17 @@ impl Subject {
     /// the request's own, by which a second delivery of its own write is known.
     pub fn of(
         claims: &RefreshClaims,
-        client_key: Option<&IdempotencyKey>,
+        idempotency_key: Option<&IdempotencyKey>,
         window: RetryWindow,
         random: [u8; 16],
     ) -> Option<Self> {
         let user_id = UserId::parse(&claims.sub).ok()?;
         let secret = claims.session_secret()?;
-        let retry_key_digest = match client_key.filter(|_| !window.is_strict()) {
-            Some(key) => secret.retry_key_digest(key.as_bytes()),
-            None => secret.retry_key_digest(&random),
+        let idempotency_key_digest = match idempotency_key.filter(|_| !window.is_strict()) {
+            Some(key) => secret.idempotency_key_digest(key.as_bytes()),
+            None => secret.idempotency_key_digest(&random),
         };
-        let presented = PresentedToken { generation: claims.generation(), retry_key_digest };
+        let presented = PresentedToken { generation: claims.generation(), idempotency_key_digest };
         let issued_at = claims.iat.timestamp();
         Some(Self { user_id, session_id: secret.session_id(), secret, issued_at, presented })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use relatch::lifetime::RetryWindow;
 use relatch::session::{
-    self, Decision, PresentedToken, RetryKeyDigest, RotationAttempt, Session, SessionStatus, UpdateOutcome,
+    self, Decision, IdempotencyKeyDigest, PresentedToken, RotationAttempt, Session, SessionStatus, UpdateOutcome,
 };
 use relatch::time::Timestamp;
 use relatch::user::{User, UserStatus};
@@ -135,8 +135,8 @@ pub(crate) const FUTURE_IS_ACCEPTED: Policy = Policy {
 /// The SDK's second delivery of a write is not known as the request's own.
 pub(crate) const OWN_WRITE_IS_NOT_KNOWN: Policy = Policy {
     decide: |presented, seen, user, window, now| {
-        let retry_key_digest = RetryKeyDigest::from_stored("unknown".to_owned());
-        session::decide(&PresentedToken { retry_key_digest, ..presented.clone() }, seen, user, window, now)
+        let idempotency_key_digest = IdempotencyKeyDigest::from_stored("unknown".to_owned());
+        session::decide(&PresentedToken { idempotency_key_digest, ..presented.clone() }, seen, user, window, now)
     },
     ..STRICT_SINGLE_USE
 };

@@ -153,7 +153,7 @@ pub(crate) fn attempt(
     } else {
         let rotation = RotationAttempt {
             from: Generation(request.token.generation.into()),
-            retry_key_digest: &presented.retry_key_digest,
+            idempotency_key_digest: &presented.idempotency_key_digest,
             window,
             lifetime: scenario.lifetime,
             now,

@@ -4,7 +4,7 @@
 use relatch::Email;
 use relatch::lifetime::SessionLifetime;
 use relatch::session::{
-    Generation, PresentedToken, RetryKeyDigest, RotationAttempt, Session, SessionSecret, SessionStatus,
+    Generation, IdempotencyKeyDigest, PresentedToken, RotationAttempt, Session, SessionSecret, SessionStatus,
     UpdateOutcome,
 };
 use relatch::user::{User, UserId, UserStatus};
@@ -25,8 +25,8 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    fn digest(self) -> RetryKeyDigest {
-        RetryKeyDigest::from_stored(match self {
+    fn digest(self) -> IdempotencyKeyDigest {
+        IdempotencyKeyDigest::from_stored(match self {
             Self::OfToken(generation) => generation.to_string(),
             Self::OfRequest => "request".to_owned(),
             Self::OfOtherRequest => "other request".to_owned(),
@@ -34,7 +34,7 @@ impl Key {
         })
     }
 
-    fn of(digest: &RetryKeyDigest) -> Self {
+    fn of(digest: &IdempotencyKeyDigest) -> Self {
         match digest.as_str() {
             "request" | "other request" => Self::OfRequest,
             "thief" => Self::Thief,
@@ -44,7 +44,7 @@ impl Key {
 
     /// What is presented with this key.
     pub(crate) fn presented(self, generation: u8) -> PresentedToken {
-        PresentedToken { generation: Generation(generation.into()), retry_key_digest: self.digest() }
+        PresentedToken { generation: Generation(generation.into()), idempotency_key_digest: self.digest() }
     }
 }
 
@@ -98,7 +98,7 @@ impl Origin {
             generation: Generation(item.generation.into()),
             rotated_at: item.rotated_at.map(Moment::timestamp),
             idle_expires_at: item.idle_expires_at.timestamp(),
-            retry_key_digest: item.key.map(Key::digest),
+            idempotency_key_digest: item.key.map(Key::digest),
             status: if item.is_revoked { SessionStatus::Revoked } else { SessionStatus::Active },
             ..self.session.clone()
         }
@@ -118,7 +118,7 @@ impl Item {
             generation: u8::try_from(session.generation.0).unwrap(),
             rotated_at: session.rotated_at.map(Moment::of),
             idle_expires_at: Moment::of(session.idle_expires_at),
-            key: session.retry_key_digest.as_ref().map(Key::of),
+            key: session.idempotency_key_digest.as_ref().map(Key::of),
             is_revoked: session.status == SessionStatus::Revoked,
         }
     }
@@ -153,7 +153,7 @@ pub(crate) fn rotate(
         generation: rotation.from.next(),
         rotated_at: Some(rotation.now),
         idle_expires_at: rotation.lifetime.idle_expiry(rotation.now),
-        retry_key_digest: Some(rotation.retry_key_digest.clone()),
+        idempotency_key_digest: Some(rotation.idempotency_key_digest.clone()),
         ..session.unwrap_or_else(|| origin.session.clone())
     })
 }

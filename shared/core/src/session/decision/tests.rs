@@ -10,8 +10,8 @@ use crate::user::{UserId, UserStatus};
 const W: u64 = 60;
 const ROTATED_AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-fn key(text: &str) -> RetryKeyDigest {
-    SessionSecret::from_random([1; 16]).retry_key_digest(text.as_bytes())
+fn key(text: &str) -> IdempotencyKeyDigest {
+    SessionSecret::from_random([1; 16]).idempotency_key_digest(text.as_bytes())
 }
 
 /// A session at generation 5, rotated at `ROTATED_AT` with the key "its own".
@@ -21,7 +21,7 @@ fn session() -> Session {
         id: SessionSecret::from_random([1; 16]).session_id(),
         generation: Generation(5),
         rotated_at: Some(ROTATED_AT),
-        retry_key_digest: Some(key("its own")),
+        idempotency_key_digest: Some(key("its own")),
         status: SessionStatus::Active,
         epoch: 3,
         created_at: (ROTATED_AT - Duration::from_secs(1000)),
@@ -59,7 +59,7 @@ impl Case {
 
     fn decide(self) -> Decision {
         let presented =
-            PresentedToken { generation: Generation(self.generation), retry_key_digest: key(self.key) };
+            PresentedToken { generation: Generation(self.generation), idempotency_key_digest: key(self.key) };
         let now = Timestamp::from_millis(ROTATED_AT.millis() + self.age_ms);
         decide(&presented, UpdateOutcome::Unchanged(self.session), self.user.as_ref(), window_of(self.window), now)
     }
@@ -128,7 +128,7 @@ fn inactive_without_an_active_user_of_the_same_epoch() {
 
 #[test]
 fn inactive_even_when_the_update_was_applied() {
-    let presented = PresentedToken { generation: Generation(4), retry_key_digest: key("its own") };
+    let presented = PresentedToken { generation: Generation(4), idempotency_key_digest: key("its own") };
     let window = window_of(W);
     let disabled = User { status: UserStatus::Disabled, ..User::ada(Timestamp::from_millis(0)) };
     let decision = decide(&presented, UpdateOutcome::Applied(session()), Some(&disabled), window, ROTATED_AT);
@@ -137,7 +137,7 @@ fn inactive_even_when_the_update_was_applied() {
 
 #[test]
 fn rotated_when_the_update_was_applied() {
-    let presented = PresentedToken { generation: Generation(4), retry_key_digest: key("its own") };
+    let presented = PresentedToken { generation: Generation(4), idempotency_key_digest: key("its own") };
     for window in [0, W] {
         let window = window_of(window);
         let decision = decide(
