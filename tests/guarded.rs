@@ -53,7 +53,7 @@ async fn a_sign_out_ends_access_at_once_in_checked_mode() {
     assert_eq!(client.user_info(&session.access_token()).await.status, 200);
     client.sign_out(&session.refresh_token(), false).await;
     expect_status(&client, &session.access_token(), 401, "Unauthorized").await;
-    assert!(it.log_lines().iter().any(|line| line["function"] == "authorizer" && line["why"] == "revoked"));
+    assert!(it.log_lines().iter().any(|line| line["function"] == "authorizer" && line["reason"] == "revoked"));
 
     let it = start_stack("stateless", &[]).await;
     let client = it.client();

@@ -241,7 +241,7 @@ async fn one_answer_for_all_causes() {
         instance.guess(&format!("u{number}@example.com"), &format!("2001:db8:1:{}::1", number % 12)).await;
     }
     for line in stack.lines_about("signin_throttled") {
-        causes.insert(line["why"].as_str().unwrap().to_owned());
+        causes.insert(line["reason"].as_str().unwrap().to_owned());
     }
     assert_eq!(causes.iter().collect::<Vec<_>>(), ["address", "email", "network", "pair"]);
     for (email, address) in [
@@ -343,6 +343,6 @@ async fn nobody_learns_whether_an_email_exists() {
     assert!(seen.iter().any(|response| response.starts_with("429")));
     let reasons = ["unknown_email", "wrong_password", "user_disabled", "no_password"];
     for why in reasons {
-        assert!(stack.log_lines().iter().any(|line| line["why"] == why), "the owner reads why: {why}");
+        assert!(stack.log_lines().iter().any(|line| line["reason"] == why), "the owner reads why: {why}");
     }
 }

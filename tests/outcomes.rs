@@ -85,9 +85,9 @@ async fn each_outcome_of_a_session_is_told_once() {
     let response = client.refresh(&token).await;
     it.expect(&response, "refresh_reuse", &ids);
     let response = client.refresh(&second.refresh_token()).await;
-    it.expect(&response, "refresh_revoked", &[("why", "revoked")]);
+    it.expect(&response, "refresh_revoked", &[("reason", "revoked")]);
     let response = client.sessions("GET", "", &access).await;
-    it.expect(&response, "access_refused", &[("why", "revoked"), ("sub", sub)]);
+    it.expect(&response, "access_refused", &[("reason", "revoked"), ("sub", sub)]);
 
     let other = client.sign_in().await;
     it.expect(&other, "signin_success", &[("sub", sub)]);
@@ -102,22 +102,22 @@ async fn each_outcome_of_a_session_is_told_once() {
     let response = client.refresh(&other.refresh_token()).await;
     it.expect(&response, "refresh_revoked", &[("sub", sub)]);
     let response = client.sign_out("forged", false).await;
-    it.expect(&response, "signout_nothing", &[("why", "malformed")]);
+    it.expect(&response, "signout_nothing", &[("reason", "malformed")]);
 
     let last = client.sign_in().await;
     it.read_lines(&last);
     let key = ItemKey::session_of(&last.access_token());
     it.stack.set(&key, "idle_expires_at", AttributeValue::N("1".to_owned())).await;
     let response = client.refresh(&last.refresh_token()).await;
-    it.expect(&response, "refresh_expired", &[("why", "expired")]);
+    it.expect(&response, "refresh_expired", &[("reason", "expired")]);
     it.stack.delete(&key).await;
     let response = client.refresh(&last.refresh_token()).await;
-    it.expect(&response, "refresh_revoked", &[("why", "gone")]);
+    it.expect(&response, "refresh_revoked", &[("reason", "gone")]);
     it.stack.clock.advance(Duration::from_hours(31 * 24));
     let response = client.refresh(&last.refresh_token()).await;
-    it.expect(&response, "refresh_expired", &[("why", "expired")]);
+    it.expect(&response, "refresh_expired", &[("reason", "expired")]);
     let response = client.user_info(&access).await;
-    it.expect(&response, "access_expired", &[("why", "expired")]);
+    it.expect(&response, "access_expired", &[("reason", "expired")]);
 }
 
 /// A page without a cookie, and one that may have none, forge nothing.
@@ -137,16 +137,16 @@ async fn what_comes_of_a_page_is_told_with_its_reason() {
     it.expect(&response, "refresh_rotated", &ids);
     for (path, cookie) in [("/signin", None), ("/refresh", Some(cookie.as_str())), ("/signout", Some(&cookie))] {
         let response = client.post_from("https://evil.example", path, &body, cookie).await;
-        it.expect(&response, "input_refused", &[("why", "foreign_page")]);
+        it.expect(&response, "input_refused", &[("reason", "origin_not_allowed")]);
     }
     let response = client.post_from(PAGE, "/signout", &json!({}), Some(&cookie)).await;
     it.expect(&response, "signout_session", &ids);
     let response = client.post_from(PAGE, "/refresh", &json!({}), Some(&cookie)).await;
-    it.expect(&response, "refresh_revoked", &[("why", "revoked"), ("sid", &sid)]);
+    it.expect(&response, "refresh_revoked", &[("reason", "revoked"), ("sid", &sid)]);
     let response = client.post_from(PAGE, "/refresh", &json!({}), None).await;
-    it.expect(&response, "refresh_revoked", &[("why", "no_cookie")]);
+    it.expect(&response, "refresh_revoked", &[("reason", "no_cookie")]);
     let response = client.post_from(PAGE, "/signout", &json!({}), None).await;
-    it.expect(&response, "signout_nothing", &[("why", "no_cookie")]);
+    it.expect(&response, "signout_nothing", &[("reason", "no_cookie")]);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn what_is_refused_is_told_with_its_reason() {
     it.stack.add_user("cheap", "the right password", 4).await;
     for (email, why) in [(client.email.as_str(), "wrong_password"), ("stranger@example.com", "unknown_email")] {
         let response = client.sign_in_with(email, "a wrong password").await;
-        let line = it.expect(&response, "signin_fail", &[("why", why)]);
+        let line = it.expect(&response, "signin_fail", &[("reason", why)]);
         assert_eq!(line["sub"].is_string(), why == "wrong_password");
         assert_eq!(line["email_digest"].as_str().map(str::len), Some(43));
     }
@@ -168,11 +168,11 @@ async fn what_is_refused_is_told_with_its_reason() {
         it.read_lines(&response);
     }
     let response = client.sign_in_with("x@example.com", "a wrong password").await;
-    it.expect(&response, "signin_throttled", &[("why", "pair"), ("error", "too_many_attempts")]);
+    it.expect(&response, "signin_throttled", &[("reason", "pair"), ("error", "too_many_attempts")]);
     let response = client.post("/signin", &Value::Null).await;
     it.expect(&response, "input_refused", &[("error", "invalid_request")]);
     let response = client.get("/userinfo").await;
-    it.expect(&response, "access_refused", &[("why", "missing")]);
+    it.expect(&response, "access_refused", &[("reason", "missing")]);
     let response = client.get("/.well-known/jwks.json").await;
     it.expect(&response, "metadata_served", &[]);
 

@@ -101,7 +101,7 @@ async fn only_pages_of_the_allowed_origins_use_the_cookie() {
         assert_eq!(site.stack.attempt_counts("PAIR").await.iter().sum::<u32>(), 0, "no attempt was counted");
         let lines = site.stack.lines_about("input_refused");
         assert!(lines.len() >= 88, "{}", lines.len());
-        assert!(lines.iter().all(|line| line["why"] == "foreign_page"), "{lines:?}");
+        assert!(lines.iter().all(|line| line["reason"] == "origin_not_allowed"), "{lines:?}");
 
         for origin in [PAGE, OTHER_PAGE] {
             for fetch_site in ["same-site", "same-origin"] {

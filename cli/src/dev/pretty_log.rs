@@ -75,7 +75,7 @@ mod tests {
         let mut out = Vec::new();
         let mut log = PrettyLog::new(&mut out);
         let line = concat!(
-            r#"{"time_ms":1800000000123,"level":"warn","event":"signin_throttled","why":"pair","error":"#,
+            r#"{"time_ms":1800000000123,"level":"warn","event":"signin_throttled","reason":"pair","error":"#,
             r#""too_many_attempts","function":"signin","request_id":"x","status":429,"ms":3,"count":7}"#
         );
         let (first, second) = line.split_at(40);
@@ -84,7 +84,7 @@ mod tests {
         writeln!(log, "not JSON").unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "08:00:00Z  ! signin_throttled       429     3 ms  count=7  error=too_many_attempts  why=pair\nnot JSON\n"
+            "08:00:00Z  ! signin_throttled       429     3 ms  count=7  error=too_many_attempts  reason=pair\nnot JSON\n"
         );
     }
 }

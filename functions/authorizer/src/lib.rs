@@ -121,7 +121,7 @@ impl Authorizer {
         }
         let needed = config.authorizer_scope.as_deref();
         if needed.is_some_and(|needed| !scope_covers(token.scope.as_deref(), needed)) {
-            fields.add("why", "scope");
+            fields.add("reason", "scope");
             return Ok((Event::AccessDenied, form.deny(&token.sub)));
         }
         Ok((Event::AccessGranted, allow(&form, &token)))

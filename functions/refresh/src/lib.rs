@@ -187,7 +187,7 @@ impl Refresh {
             Err(Failure::Internal(cause) | Failure::Unavailable(cause)) => {
                 // The theft is logged now, since the request ends as one that failed.
                 let now = self.context.clock.now();
-                self.context.log.write(now, why.event(), fields.add("why", "not_revoked_yet"));
+                self.context.log.write(now, why.event(), fields.add("reason", "not_revoked_yet"));
                 Failure::Unavailable(cause).into()
             }
         }

@@ -188,7 +188,7 @@ impl SignIn {
             Err(error) => error.to_string(),
         };
         let mut fields = LogFields::default();
-        fields.add("function", Self::NAME).add("sub", credential.user_id.as_str()).add("why", problem);
+        fields.add("function", Self::NAME).add("sub", credential.user_id.as_str()).add("reason", problem);
         self.context.log.write(self.context.clock.now(), Event::PasswordHashUnusable, &fields);
         None
     }

@@ -66,7 +66,7 @@ impl Handler for SignOut {
         let presented = RefreshRequest::read(request, &mut body, &self.context.config.allowed_origins)?;
         let is_everywhere = body.flag("everywhere")?;
         let Some(presented) = presented else {
-            fields.add("why", "no_cookie");
+            fields.add("reason", "no_cookie");
             return Ok(Outcome::new(Event::SignoutNothing, clear_refresh_cookie(empty())));
         };
         let source = presented.source;
@@ -97,7 +97,7 @@ impl SignOut {
         let token = match self.keys.verify(now, verify).await? {
             Ok(token) => token,
             Err(error) => {
-                fields.add("why", error.to_string());
+                fields.add("reason", error.to_string());
                 return Ok(Event::SignoutNothing);
             }
         };

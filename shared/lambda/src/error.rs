@@ -114,7 +114,7 @@ impl Error {
             }
         };
         if let Some(reason) = reason {
-            fields.add("why", reason);
+            fields.add("reason", reason);
         }
     }
 }

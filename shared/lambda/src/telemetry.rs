@@ -5,8 +5,8 @@
 //! password, a token, a key, a session's secret or a whole email.
 
 mod event;
-mod flood;
 mod log;
+mod sampler;
 
 pub use event::{Event, Level};
 pub use log::{Log, LogFields};

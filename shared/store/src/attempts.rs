@@ -63,7 +63,7 @@ impl AttemptsTable {
                 },
             };
         }
-        Err(Failure::unavailable(WHAT, "the count kept changing"))
+        Err(Failure::unavailable(OPERATION, "the count kept changing"))
     }
 
     async fn count_blindly(
@@ -113,7 +113,7 @@ impl AttemptsTable {
     /// # Errors
     /// [`Failure::Unavailable`], or [`Failure::Internal`] for an item that is no count.
     pub async fn read(&self, counter: &Counter) -> Result<Option<Count>, Failure> {
-        const WHAT: &str = "attempts.read";
+        const OPERATION: &str = "attempts.read";
         let read = self
             .client
             .get_item()
@@ -122,8 +122,8 @@ impl AttemptsTable {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|failure| classify(WHAT, &failure))?;
-        read.item.map(|attributes| count(&Item { what: WHAT, attributes })).transpose()
+            .map_err(|failure| classify(OPERATION, &failure))?;
+        read.item.map(|attributes| count(&Item { operation: OPERATION, attributes })).transpose()
     }
 
     /// Takes back a unit of an attempt that did not come to a wrong password. A pair's
@@ -178,7 +178,7 @@ impl AttemptsTable {
     }
 }
 
-const WHAT: &str = "attempts.count";
+const OPERATION: &str = "attempts.count";
 
 /// When a counter's item is of no use any more.
 fn useless_from(counter: &Counter, now: Timestamp) -> Timestamp {
@@ -204,23 +204,25 @@ async fn write_count(
         .send()
         .await;
     match sent {
-        Ok(output) => count(&Item { what: WHAT, attributes: output.attributes.unwrap_or_default() }).map(Ok),
+        Ok(output) => {
+            count(&Item { operation: OPERATION, attributes: output.attributes.unwrap_or_default() }).map(Ok)
+        }
         Err(failure) => match failure.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let item = refused.item.clone().filter(|attributes| !attributes.is_empty());
-                item.map(|attributes| count(&Item { what: WHAT, attributes })).transpose().map(Err)
+                item.map(|attributes| count(&Item { operation: OPERATION, attributes })).transpose().map(Err)
             }
-            _ => Err(classify(WHAT, &failure)),
+            _ => Err(classify(OPERATION, &failure)),
         },
     }
 }
 
-async fn send_once(what: &'static str, update: UpdateItemFluentBuilder) -> Result<(), Failure> {
+async fn send_once(operation: &'static str, update: UpdateItemFluentBuilder) -> Result<(), Failure> {
     let once = Builder::new().retry_config(RetryConfig::disabled());
     match update.customize().config_override(once).send().await {
         Ok(_) => Ok(()),
         Err(failure) if is_refused_by_condition(&failure) => Ok(()),
-        Err(failure) => Err(classify(what, &failure)),
+        Err(failure) => Err(classify(operation, &failure)),
     }
 }
 

@@ -6,23 +6,23 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Something did not respond in time; the same request may succeed a moment later.
-    #[error("{} is unavailable: {}", .0.what, .0.detail)]
+    #[error("{} is unavailable: {}", .0.operation, .0.detail)]
     Unavailable(Cause),
     /// Something is wrong that no retry fixes: a missing table, a rejected permission, an item
     /// with the wrong attributes. Raises an alarm.
-    #[error("{} failed: {}", .0.what, .0.detail)]
+    #[error("{} failed: {}", .0.operation, .0.detail)]
     Internal(Cause),
 }
 
 impl Failure {
     /// [`Failure::Unavailable`] with the operation and its error.
-    pub fn unavailable(what: &'static str, detail: &(impl fmt::Display + ?Sized)) -> Self {
-        Self::Unavailable(Cause::new(what, detail))
+    pub fn unavailable(operation: &'static str, detail: &(impl fmt::Display + ?Sized)) -> Self {
+        Self::Unavailable(Cause::new(operation, detail))
     }
 
     /// [`Failure::Internal`] with the operation and its error.
-    pub fn internal(what: &'static str, detail: &(impl fmt::Display + ?Sized)) -> Self {
-        Self::Internal(Cause::new(what, detail))
+    pub fn internal(operation: &'static str, detail: &(impl fmt::Display + ?Sized)) -> Self {
+        Self::Internal(Cause::new(operation, detail))
     }
 
     /// What failed.
@@ -40,13 +40,13 @@ impl Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// The operation, such as `sessions.rotate`.
-    pub what: &'static str,
+    pub operation: &'static str,
     /// The service's error code or our own words.
     pub detail: String,
 }
 
 impl Cause {
-    fn new(what: &'static str, detail: &(impl fmt::Display + ?Sized)) -> Self {
-        Self { what, detail: detail.to_string() }
+    fn new(operation: &'static str, detail: &(impl fmt::Display + ?Sized)) -> Self {
+        Self { operation, detail: detail.to_string() }
     }
 }

@@ -11,7 +11,7 @@ use relatch::user::{Credential, User, UserId};
 /// # Errors
 /// [`Failure::Internal`] that names an attribute.
 pub fn session(attributes: Attributes) -> Result<Session, Failure> {
-    sessions::session(&Item { what: "fuzz", attributes })
+    sessions::session(&Item { operation: "fuzz", attributes })
 }
 
 /// The item that is written of a session.
@@ -24,7 +24,7 @@ pub fn session_attributes(session: &Session) -> Attributes {
 /// # Errors
 /// As [`session`].
 pub fn user(attributes: Attributes) -> Result<User, Failure> {
-    users::user(&UserId::from_random([0; 16]), &Item { what: "fuzz", attributes })
+    users::user(&UserId::from_random([0; 16]), &Item { operation: "fuzz", attributes })
 }
 
 /// What is read of a credential.
@@ -32,5 +32,5 @@ pub fn user(attributes: Attributes) -> Result<User, Failure> {
 /// # Errors
 /// As [`session`].
 pub fn credential(attributes: Attributes) -> Result<Credential, Failure> {
-    users::credential(&Item { what: "fuzz", attributes })
+    users::credential(&Item { operation: "fuzz", attributes })
 }

@@ -12,14 +12,14 @@ pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
 /// An item that was read from a table, with the operation's name for its errors.
 pub(crate) struct Item {
-    pub(crate) what: &'static str,
+    pub(crate) operation: &'static str,
     pub(crate) attributes: Attributes,
 }
 
 impl Item {
     /// The error of an attribute with a value that cannot be.
     pub(crate) fn corrupt(&self, name: &str) -> Failure {
-        Failure::internal(self.what, &format!("the item's attribute {name} is missing or wrong"))
+        Failure::internal(self.operation, &format!("the item's attribute {name} is missing or wrong"))
     }
 
     pub(crate) fn optional_text(&self, name: &str) -> Result<Option<&str>, Failure> {

@@ -43,7 +43,7 @@ impl PublicKeysTable {
     /// # Errors
     /// [`Failure::Unavailable`], or [`Failure::Internal`] for an item that holds no keys.
     pub async fn read(&self) -> Result<Vec<PublishedKey>, Failure> {
-        const WHAT: &str = "keys.read";
+        const OPERATION: &str = "keys.read";
         let read = self
             .client
             .get_item()
@@ -52,14 +52,14 @@ impl PublicKeysTable {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|failure| classify(WHAT, &failure))?;
+            .map_err(|failure| classify(OPERATION, &failure))?;
         let Some(attributes) = read.item else { return Ok(Vec::new()) };
-        let item = Item { what: WHAT, attributes };
+        let item = Item { operation: OPERATION, attributes };
         let keys = match item.attributes.get(schema::KEYS) {
             Some(AttributeValue::M(keys)) => keys.values(),
             Some(_) | None => return Err(item.corrupt(schema::KEYS)),
         };
-        let mut published = keys.map(|key| published(WHAT, key)).collect::<Result<Vec<_>, _>>()?;
+        let mut published = keys.map(|key| published(OPERATION, key)).collect::<Result<Vec<_>, _>>()?;
         // The oldest first, the same for every reader.
         published.sort_by(|a, b| (a.published_at, a.key.kid()).cmp(&(b.published_at, b.key.kid())));
         Ok(published)
@@ -70,7 +70,7 @@ impl PublicKeysTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`]: some may be published.
     pub async fn publish(&self, set: &PublicKeySet, now: Timestamp) -> Result<(), Failure> {
-        const WHAT: &str = "keys.publish";
+        const OPERATION: &str = "keys.publish";
         let first = self
             .client
             .put_item()
@@ -83,10 +83,10 @@ impl PublicKeysTable {
         match first {
             Ok(_) => {}
             Err(failure) if is_refused_by_condition(&failure) => {}
-            Err(failure) => return Err(classify(WHAT, &failure)),
+            Err(failure) => return Err(classify(OPERATION, &failure)),
         }
         for key in set.keys() {
-            let jwk = serde_json::to_string(key).map_err(|_| Failure::internal(WHAT, "a key has no text"))?;
+            let jwk = serde_json::to_string(key).map_err(|_| Failure::internal(OPERATION, "a key has no text"))?;
             let value = HashMap::from([
                 (schema::JWK.to_owned(), text(jwk)),
                 (schema::PUBLISHED_AT.to_owned(), number(now.millis())),
@@ -102,7 +102,7 @@ impl PublicKeysTable {
                 .expression_attribute_values(":key", AttributeValue::M(value))
                 .send()
                 .await
-                .map_err(|failure| classify(WHAT, &failure))?;
+                .map_err(|failure| classify(OPERATION, &failure))?;
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl PublicKeysTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`]: some may be there still.
     pub async fn withdraw(&self, kids: &[&str]) -> Result<(), Failure> {
-        const WHAT: &str = "keys.withdraw";
+        const OPERATION: &str = "keys.withdraw";
         for kid in kids {
             let update = self
                 .client
@@ -128,18 +128,18 @@ impl PublicKeysTable {
             match update {
                 Ok(_) => {}
                 Err(failure) if is_refused_by_condition(&failure) => {}
-                Err(failure) => return Err(classify(WHAT, &failure)),
+                Err(failure) => return Err(classify(OPERATION, &failure)),
             }
         }
         Ok(())
     }
 }
 
-fn published(what: &'static str, value: &AttributeValue) -> Result<PublishedKey, Failure> {
+fn published(operation: &'static str, value: &AttributeValue) -> Result<PublishedKey, Failure> {
     let AttributeValue::M(attributes) = value else {
-        return Err(Failure::internal(what, "a published key is no map"));
+        return Err(Failure::internal(operation, "a published key is no map"));
     };
-    let item = Item { what, attributes: attributes.clone() };
+    let item = Item { operation, attributes: attributes.clone() };
     Ok(PublishedKey {
         key: item.parsed(schema::JWK, |text| serde_json::from_str(text).ok())?,
         published_at: item.millis(schema::PUBLISHED_AT)?,

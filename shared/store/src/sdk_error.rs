@@ -25,17 +25,17 @@ pub(crate) fn is_refused_by_condition<E: ProvideErrorMetadata>(
 /// Passing trouble is [`Failure::Unavailable`]; what no retry mends (a missing table, a
 /// refused permission, an invalid request) is [`Failure::Internal`].
 pub(crate) fn classify<E: ProvideErrorMetadata>(
-    what: &'static str,
+    operation: &'static str,
     failure: &SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
 ) -> Failure {
     let code = failure_code(failure);
     match failure {
         SdkError::ServiceError(service) => {
             let is_passing = PASSING.contains(&code) || service.raw().status().is_server_error();
-            if is_passing { Failure::unavailable(what, code) } else { Failure::internal(what, code) }
+            if is_passing { Failure::unavailable(operation, code) } else { Failure::internal(operation, code) }
         }
-        SdkError::ConstructionFailure(_) => Failure::internal(what, code),
-        _ => Failure::unavailable(what, code),
+        SdkError::ConstructionFailure(_) => Failure::internal(operation, code),
+        _ => Failure::unavailable(operation, code),
     }
 }
 

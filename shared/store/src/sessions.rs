@@ -57,7 +57,7 @@ impl SessionsTable {
     /// # Errors
     /// [`Failure::Unavailable`], or [`Failure::Internal`] for an item that is no session.
     pub async fn read(&self, user_id: &UserId, id: &SessionId) -> Result<Option<Session>, Failure> {
-        const WHAT: &str = "sessions.read";
+        const OPERATION: &str = "sessions.read";
         let read = self
             .client
             .get_item()
@@ -67,8 +67,8 @@ impl SessionsTable {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|failure| classify(WHAT, &failure))?;
-        read.item.map(|attributes| session(&Item { what: WHAT, attributes })).transpose()
+            .map_err(|failure| classify(OPERATION, &failure))?;
+        read.item.map(|attributes| session(&Item { operation: OPERATION, attributes })).transpose()
     }
 
     /// The sessions of a user that were not ended, expired ones among them.
@@ -76,7 +76,7 @@ impl SessionsTable {
     /// # Errors
     /// [`Failure::Unavailable`], or [`Failure::Internal`] for an item that is no session.
     pub async fn list_active(&self, user_id: &UserId) -> Result<Vec<Session>, Failure> {
-        const WHAT: &str = "sessions.list";
+        const OPERATION: &str = "sessions.list";
         let (mut sessions, mut start) = (Vec::new(), None);
         loop {
             let page = self
@@ -93,9 +93,9 @@ impl SessionsTable {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|failure| classify(WHAT, &failure))?;
+                .map_err(|failure| classify(OPERATION, &failure))?;
             for attributes in page.items.unwrap_or_default() {
-                sessions.push(session(&Item { what: WHAT, attributes })?);
+                sessions.push(session(&Item { operation: OPERATION, attributes })?);
             }
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -116,7 +116,7 @@ impl SessionsTable {
         id: &SessionId,
         rotation: RotationAttempt<'_>,
     ) -> Result<UpdateOutcome, Failure> {
-        const WHAT: &str = "sessions.rotate";
+        const OPERATION: &str = "sessions.rotate";
         let mut condition = format!(
             "{EXISTS} AND #gen = :gen AND #status = :active AND #idle > :now_seconds AND #absolute > :now_seconds"
         );
@@ -149,15 +149,16 @@ impl SessionsTable {
         match update.condition_expression(condition).send().await {
             Ok(output) => {
                 let attributes = output.attributes.unwrap_or_default();
-                session(&Item { what: WHAT, attributes }).map(UpdateOutcome::Applied)
+                session(&Item { operation: OPERATION, attributes }).map(UpdateOutcome::Applied)
             }
             Err(failure) => match failure.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     let item = refused.item.clone().filter(|attributes| !attributes.is_empty());
-                    let seen = item.map(|attributes| session(&Item { what: WHAT, attributes })).transpose()?;
+                    let seen =
+                        item.map(|attributes| session(&Item { operation: OPERATION, attributes })).transpose()?;
                     Ok(UpdateOutcome::Unchanged(seen))
                 }
-                _ => Err(classify(WHAT, &failure)),
+                _ => Err(classify(OPERATION, &failure)),
             },
         }
     }
@@ -261,7 +262,7 @@ mod tests {
     }
 
     fn read(attributes: Attributes) -> Result<Session, Failure> {
-        session(&Item { what: "test", attributes })
+        session(&Item { operation: "test", attributes })
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl UsersTable {
         item.map(|item| user(id, &item)).transpose()
     }
 
-    async fn read_item(&self, what: &'static str, key: String) -> Result<Option<Item>, Failure> {
+    async fn read_item(&self, operation: &'static str, key: String) -> Result<Option<Item>, Failure> {
         let read = self
             .client
             .get_item()
@@ -58,8 +58,8 @@ impl UsersTable {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|failure| classify(what, &failure))?;
-        Ok(read.item.map(|attributes| Item { what, attributes }))
+            .map_err(|failure| classify(operation, &failure))?;
+        Ok(read.item.map(|attributes| Item { operation, attributes }))
     }
 
     /// Stores a hash of the same password at a higher cost, if the stored one is
@@ -102,7 +102,7 @@ impl UsersTable {
     /// Sets a user's status and epoch; false when one of them is not what was seen.
     pub(crate) async fn update_state(
         &self,
-        what: &'static str,
+        operation: &'static str,
         seen: &User,
         status: UserStatus,
         epoch: u64,
@@ -128,7 +128,7 @@ impl UsersTable {
         match update {
             Ok(_) => Ok(true),
             Err(failure) if is_refused_by_condition(&failure) => Ok(false),
-            Err(failure) => Err(classify(what, &failure)),
+            Err(failure) => Err(classify(operation, &failure)),
         }
     }
 }

@@ -117,10 +117,10 @@ impl Rejection {
             Self::Error(error) => error.add_reason(fields),
             Self::InvalidGrantClearCookie(error) => Error::InvalidGrant(*error).add_reason(fields),
             Self::MissingToken => {
-                fields.add("why", "missing");
+                fields.add("reason", "missing");
             }
             Self::OriginNotAllowed => {
-                fields.add("why", "foreign_page");
+                fields.add("reason", "origin_not_allowed");
             }
             Self::InvalidRequest(_)
             | Self::NotFound

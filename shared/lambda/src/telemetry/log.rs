@@ -8,7 +8,7 @@ use relatch_store::Failure;
 use serde_json::{Map, Value, json};
 
 use super::event::{Event, Level};
-use super::flood::Flood;
+use super::sampler::LogSampler;
 
 /// The longest text in a line, in bytes.
 const MAX_BYTES: usize = 256;
@@ -28,7 +28,7 @@ impl LogFields {
     /// Adds the operation that failed and its error.
     pub fn add_failure(&mut self, failure: &Failure) -> &mut Self {
         let cause = failure.cause();
-        self.add("what", cause.what).add("detail", cause.detail.as_str())
+        self.add("operation", cause.operation).add("detail", cause.detail.as_str())
     }
 }
 
@@ -41,7 +41,7 @@ pub struct Log {
 
 struct Sink {
     writer: Box<dyn Write + Send>,
-    flood: Flood,
+    sampler: LogSampler,
 }
 
 impl Log {
@@ -53,15 +53,15 @@ impl Log {
 
     /// Any other place.
     pub fn to(writer: impl Write + Send + 'static) -> Self {
-        let sink = Sink { writer: Box::new(writer), flood: Flood::default() };
+        let sink = Sink { writer: Box::new(writer), sampler: LogSampler::default() };
         Self { sink: Arc::new(Mutex::new(sink)), namespace: None }
     }
 
-    /// Writes a line, unless it is held back in a flood. A log that cannot be written does
+    /// Writes a line, unless it is held back in a sampler. A log that cannot be written does
     /// not stop an answer.
     pub fn write(&self, now: Timestamp, event: Event, fields: &LogFields) {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(count) = sink.flood.admit(event, now) else { return };
+        let Some(count) = sink.sampler.admit(event, now) else { return };
         let mut line = Map::new();
         let mut add = |name: &str, value: Value| line.insert(name.to_owned(), value);
         add("time_ms", now.millis().into());
@@ -172,10 +172,10 @@ mod tests {
         #[test]
         fn a_line_is_one_line_whatever_is_in_it(text in "\\PC*|[\\x00-\\x7f\u{80}-\u{9f}]{0,600}") {
             let mut fields = LogFields::default();
-            fields.add("why", text.as_str()).add("findings", vec![text.as_str(); 2]);
+            fields.add("reason", text.as_str()).add("findings", vec![text.as_str(); 2]);
             let lines = lines(None, &[Event::ConfigInvalid], &fields);
             prop_assert_eq!(lines.len(), 1);
-            let told = lines[0]["why"].as_str().unwrap();
+            let told = lines[0]["reason"].as_str().unwrap();
             prop_assert!(text.starts_with(told) && told.len() <= MAX_BYTES);
             prop_assert!(text.len() <= MAX_BYTES || told.len() > MAX_BYTES - 4);
             prop_assert_eq!(&lines[0]["findings"][1], told);

@@ -74,7 +74,7 @@ impl UsersTable {
 
     /// Writes all of them, or none and tells which exist already.
     async fn try_to_add(&self, new: &[(usize, &NewUser)]) -> Result<Vec<(usize, Added)>, Failure> {
-        const WHAT: &str = "users.add";
+        const OPERATION: &str = "users.add";
         if new.is_empty() {
             return Ok(Vec::new());
         }
@@ -87,7 +87,7 @@ impl UsersTable {
         let Err(failure) = added else { return Ok(Vec::new()) };
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = failure.as_service_error()
         else {
-            return Err(classify(WHAT, &failure));
+            return Err(classify(OPERATION, &failure));
         };
         let codes: Vec<&str> =
             canceled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None")).collect();
@@ -97,13 +97,13 @@ impl UsersTable {
                 ["ConditionalCheckFailed", _] => existing.push((*place, Added::EmailExists)),
                 [_, "ConditionalCheckFailed"] => existing.push((*place, Added::IdExists)),
                 [code, _] | [_, code] if code.starts_with("Validation") || code.starts_with("ItemCollection") => {
-                    return Err(Failure::internal(WHAT, *code));
+                    return Err(Failure::internal(OPERATION, *code));
                 }
                 _ => {}
             }
         }
         if existing.is_empty() {
-            return Err(Failure::unavailable(WHAT, "the transaction was canceled"));
+            return Err(Failure::unavailable(OPERATION, "the transaction was canceled"));
         }
         Ok(existing)
     }

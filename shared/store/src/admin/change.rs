@@ -35,7 +35,7 @@ impl UsersTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`]; the change may then be made.
     pub async fn set_password(&self, email: &Email, hash: &PasswordHash, now: Timestamp) -> Result<bool, Failure> {
-        const WHAT: &str = "users.set_password";
+        const OPERATION: &str = "users.set_password";
         for _ in 0..TRIES {
             let Some((credential, user)) = self.find(email).await? else { return Ok(false) };
             let next = number(credential.credential_version.saturating_add(1));
@@ -70,15 +70,15 @@ impl UsersTable {
                 .expression_attribute_values(":seen_epoch", number(user.epoch))
                 .build();
             let (Ok(credential_update), Ok(user_update)) = (credential_update, user_update) else {
-                return Err(Failure::internal(WHAT, "the request could not be built"));
+                return Err(Failure::internal(OPERATION, "the request could not be built"));
             };
             let items =
                 [credential_update, user_update].map(|update| TransactWriteItem::builder().update(update).build());
-            if self.transact(WHAT, items).await? {
+            if self.transact(OPERATION, items).await? {
                 return Ok(true);
             }
         }
-        Err(Failure::unavailable(WHAT, "the user kept changing"))
+        Err(Failure::unavailable(OPERATION, "the user kept changing"))
     }
 
     /// Lets a user sign in, or no more; false when there is no such user. Disabling ends
@@ -87,7 +87,7 @@ impl UsersTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`]; the change may then be made.
     pub async fn set_status(&self, email: &Email, status: UserStatus) -> Result<bool, Failure> {
-        const WHAT: &str = "users.set_status";
+        const OPERATION: &str = "users.set_status";
         for _ in 0..TRIES {
             let Some((_, user)) = self.find(email).await? else { return Ok(false) };
             if user.status == status {
@@ -97,11 +97,11 @@ impl UsersTable {
                 UserStatus::Active => user.epoch,
                 UserStatus::Disabled => user.epoch.saturating_add(1),
             };
-            if self.update_state(WHAT, &user, status, epoch).await? {
+            if self.update_state(OPERATION, &user, status, epoch).await? {
                 return Ok(true);
             }
         }
-        Err(Failure::unavailable(WHAT, "the user kept changing"))
+        Err(Failure::unavailable(OPERATION, "the user kept changing"))
     }
 
     /// Deletes a user, which ends all sessions; false when there is no such user.
@@ -109,7 +109,7 @@ impl UsersTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`]; the user may then be gone.
     pub async fn delete(&self, email: &Email) -> Result<bool, Failure> {
-        const WHAT: &str = "users.delete";
+        const OPERATION: &str = "users.delete";
         for _ in 0..TRIES {
             let Some((_, user)) = self.find(email).await? else { return Ok(false) };
             let credential = Delete::builder()
@@ -125,19 +125,19 @@ impl UsersTable {
                 .condition_expression(EXISTS)
                 .build();
             let (Ok(credential), Ok(state)) = (credential, state) else {
-                return Err(Failure::internal(WHAT, "the request could not be built"));
+                return Err(Failure::internal(OPERATION, "the request could not be built"));
             };
             let items = [credential, state].map(|delete| TransactWriteItem::builder().delete(delete).build());
-            if self.transact(WHAT, items).await? {
+            if self.transact(OPERATION, items).await? {
                 return Ok(true);
             }
         }
-        Err(Failure::unavailable(WHAT, "the user kept changing"))
+        Err(Failure::unavailable(OPERATION, "the user kept changing"))
     }
 
     /// Writes both items or none; false when a condition did not hold, or somebody else
     /// writes one of them at this moment.
-    async fn transact(&self, what: &'static str, items: [TransactWriteItem; 2]) -> Result<bool, Failure> {
+    async fn transact(&self, operation: &'static str, items: [TransactWriteItem; 2]) -> Result<bool, Failure> {
         match self.client.transact_write_items().set_transact_items(Some(items.into())).send().await {
             Ok(_) => Ok(true),
             Err(failure) => match failure.as_service_error() {
@@ -146,11 +146,11 @@ impl UsersTable {
                     match codes
                         .find(|code| !["None", "ConditionalCheckFailed", "TransactionConflict"].contains(code))
                     {
-                        Some(code) => Err(Failure::unavailable(what, code)),
+                        Some(code) => Err(Failure::unavailable(operation, code)),
                         None => Ok(false),
                     }
                 }
-                _ => Err(classify(what, &failure)),
+                _ => Err(classify(operation, &failure)),
             },
         }
     }

@@ -58,11 +58,11 @@ impl UsersTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`].
     pub async fn scan(&self, start: Option<PageStart>) -> Result<Page<User>, Failure> {
-        const WHAT: &str = "users.scan";
-        let (items, next) = self.scan_prefix(WHAT, schema::USER_PREFIX, start).await?;
+        const OPERATION: &str = "users.scan";
+        let (items, next) = self.scan_prefix(OPERATION, schema::USER_PREFIX, start).await?;
         let items = items
             .into_iter()
-            .map(|attributes| listed_user(&Item { what: WHAT, attributes }))
+            .map(|attributes| listed_user(&Item { operation: OPERATION, attributes }))
             .collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     }
@@ -72,19 +72,19 @@ impl UsersTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`].
     pub async fn scan_credentials(&self, start: Option<PageStart>) -> Result<Page<StoredCredential>, Failure> {
-        const WHAT: &str = "users.scan_credentials";
-        let (items, next) = self.scan_prefix(WHAT, schema::EMAIL_PREFIX, start).await?;
+        const OPERATION: &str = "users.scan_credentials";
+        let (items, next) = self.scan_prefix(OPERATION, schema::EMAIL_PREFIX, start).await?;
         let items = items
             .into_iter()
-            .map(|attributes| stored(&Item { what: WHAT, attributes }))
+            .map(|attributes| stored(&Item { operation: OPERATION, attributes }))
             .collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     }
 
     /// The users with these ids, at most [`BATCH`]; in no order, without those who are not there.
     async fn read_batch(&self, ids: &[UserId]) -> Result<Vec<User>, Failure> {
-        const WHAT: &str = "users.read_batch";
-        let failed = || Failure::internal(WHAT, "the request could not be built");
+        const OPERATION: &str = "users.read_batch";
+        let failed = || Failure::internal(OPERATION, "the request could not be built");
         let key = |id: &UserId| HashMap::from([(schema::PK.to_owned(), text(schema::user_key(id)))]);
         let wanted =
             KeysAndAttributes::builder().set_keys(Some(ids.iter().map(key).collect())).consistent_read(true);
@@ -92,9 +92,9 @@ impl UsersTable {
         let mut users = Vec::with_capacity(ids.len());
         while let Some(keys) = wanted.take().filter(|keys| !keys.is_empty()) {
             let batch = self.client.batch_get_item().set_request_items(Some(keys)).send().await;
-            let batch = batch.map_err(|failure| classify(WHAT, &failure))?;
+            let batch = batch.map_err(|failure| classify(OPERATION, &failure))?;
             for attributes in batch.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                users.push(listed_user(&Item { what: WHAT, attributes })?);
+                users.push(listed_user(&Item { operation: OPERATION, attributes })?);
             }
             wanted = batch.unprocessed_keys;
         }
@@ -115,7 +115,7 @@ impl UsersTable {
 
     async fn scan_prefix(
         &self,
-        what: &'static str,
+        operation: &'static str,
         prefix: &str,
         start: Option<PageStart>,
     ) -> Result<(Vec<Attributes>, Option<PageStart>), Failure> {
@@ -130,7 +130,7 @@ impl UsersTable {
             .set_exclusive_start_key(start)
             .send()
             .await
-            .map_err(|failure| classify(what, &failure))?;
+            .map_err(|failure| classify(operation, &failure))?;
         let next = page.last_evaluated_key.and_then(|mut key| match key.remove(schema::PK) {
             Some(AttributeValue::S(key)) => Some(PageStart(key)),
             _ => None,
