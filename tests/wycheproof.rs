@@ -55,7 +55,7 @@ struct Vector {
 struct Verdict {
     /// Of `KeySet::parse`, to the key as it stands.
     key: String,
-    /// Of `Key::has_signed`, with the key as one of ours.
+    /// Of `Key::verify_signature`, with the key as one of ours.
     signature: String,
     /// Of the verifier, to the vector in our form.
     token: String,
@@ -160,7 +160,7 @@ fn as_our_token(vector: &Vector, group: &Group, purpose: Purpose, key: &Key) -> 
         None => json,
     };
     let ours = format!("{}{stray}.{payload}", BASE64URL.encode(json));
-    let signature = match key.has_signed(input.as_bytes(), signature) {
+    let signature = match key.verify_signature(input.as_bytes(), signature) {
         true => key.sign(ours.as_bytes()).unwrap(),
         false => signature.to_owned(),
     };
@@ -204,7 +204,8 @@ fn judge(vector: &Vector, group: &Group) -> Verdict {
     // Where there are two, the vector names the first.
     let key_of_vector = keys.find(purpose, keys.kids().next().unwrap()).unwrap();
     let (input, signature) = vector.jws.rsplit_once('.').unwrap_or(("", &vector.jws));
-    let signature = if key_of_vector.has_signed(input.as_bytes(), signature) { "yes" } else { "no" }.to_owned();
+    let signature =
+        if key_of_vector.verify_signature(input.as_bytes(), signature) { "yes" } else { "no" }.to_owned();
     let token = as_our_token(vector, group, purpose, key_of_vector).unwrap_or_else(|| vector.jws.clone());
     let [access, refresh, to_end] = verify(&token, &keys);
     assert_eq!(refresh, to_end);

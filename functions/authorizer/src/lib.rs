@@ -109,7 +109,7 @@ impl Authorizer {
         let authorizer_event: AuthorizerEvent = serde_json::from_str(event).map_err(|_| wrong_event())?;
         let form = authorizer_event.form().ok_or_else(wrong_event)?;
         let request = match authorizer_event.header() {
-            Some(header) => Request::of_authorization(header),
+            Some(header) => Request::from_authorization(header),
             None => Request::from_event(event).map_err(|_| wrong_event())?,
         };
         fields.add("request_id", request.id()).add("address", request.address(config.trusted_proxy_hops).prefix());

@@ -60,7 +60,7 @@ impl Handler for Jwks {
 
     fn new(context: Context) -> Self {
         let tables = Tables::new(&context.config.aws, &context.config.tables);
-        Self { keys: KeyCache::of_public_keys(&context, &tables.public_keys), context }
+        Self { keys: KeyCache::for_public_keys(&context, &tables.public_keys), context }
     }
 
     async fn prepare(&self) {

@@ -114,7 +114,8 @@ impl Refresh {
         let verify = |keys: &_| verify_refresh(request.token.expose(), keys, &self.expected, now);
         let token = self.keys.verify(now, verify).await?;
         let token = token.map_err(|error| Error::InvalidGrant(GrantError::Token(error)))?;
-        let subject = Subject::of(&token, request.idempotency_key.as_ref(), self.window, random::bytes()?);
+        let subject =
+            Subject::from_claims(&token, request.idempotency_key.as_ref(), self.window, random::bytes()?);
         let subject = subject.ok_or(Error::InvalidGrant(GrantError::BadClaims))?;
         fields
             .add("sub", subject.user_id.as_str())

@@ -83,7 +83,7 @@ impl RotateKeys {
             Ok(()) => Event::RotationStep,
             Err(failure) => {
                 fields.add_failure(failure);
-                Event::of_failure(failure)
+                Event::from_failure(failure)
             }
         };
         let finished = self.0.now();

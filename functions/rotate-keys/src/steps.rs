@@ -7,7 +7,7 @@ use relatch::keys::{
 };
 use relatch::secret::Secret;
 use relatch::time::Timestamp;
-use relatch_store::{Failure, PENDING, PublicKeysTable, SecretsManager, Version};
+use relatch_store::{Failure, PENDING, PublicKeysTable, SecretVersion, SecretsManager};
 
 /// After this time, a published key that is in no current version belongs to no rotation: none
 /// takes that long.
@@ -64,7 +64,7 @@ impl KeyRotation<'_> {
             let key = keys.signing_key(*purpose, now + ACCESS_LEAD);
             let key = key.ok_or_else(|| Failure::internal("keys.test", "no key of a purpose signs"))?;
             let signature = key.sign(TEST_INPUT);
-            if !signature.is_some_and(|signature| key.has_signed(TEST_INPUT, &signature)) {
+            if !signature.is_some_and(|signature| key.verify_signature(TEST_INPUT, &signature)) {
                 return Err(Failure::internal("keys.test", "a key does not verify what it signs"));
             }
         }
@@ -140,7 +140,7 @@ fn missing_in<'a>(set: &PublicKeySet, kids: impl Iterator<Item = &'a str>) -> Ve
 }
 
 /// The keys of a version; none if there is no version, or no keys in it.
-fn stored(version: Option<&Version>) -> Result<PrivateKeySet, Failure> {
+fn stored(version: Option<&SecretVersion>) -> Result<PrivateKeySet, Failure> {
     let empty = Secret::new("");
     let text = version.map_or(&empty, |version| &version.text);
     PrivateKeySet::parse(text.expose()).map_err(|cause| Failure::internal("keys", &cause))

@@ -101,7 +101,8 @@ impl SignOut {
                 return Ok(Event::SignoutNothing);
             }
         };
-        let subject = Subject::of(&token, request.idempotency_key.as_ref(), self.window, random::bytes()?);
+        let subject =
+            Subject::from_claims(&token, request.idempotency_key.as_ref(), self.window, random::bytes()?);
         let Some(subject) = subject else { return Ok(Event::SignoutNothing) };
         fields.add("sub", subject.user_id.as_str()).add("sid", subject.session_id.as_str());
         if is_everywhere && self.end_all(&subject, now).await? {

@@ -16,10 +16,10 @@ impl Address {
     ///
     /// ```
     /// use relatch::Address;
-    /// assert_eq!(Address::of("203.0.113.7").prefix(), "203.0.113.7");
-    /// assert_eq!(Address::of("2001:db8:1:2:3:4:5:6").prefix(), "2001:db8:1:2::/64");
+    /// assert_eq!(Address::from_peer("203.0.113.7").prefix(), "203.0.113.7");
+    /// assert_eq!(Address::from_peer("2001:db8:1:2:3:4:5:6").prefix(), "2001:db8:1:2::/64");
     /// ```
-    pub fn of(text: &str) -> Self {
+    pub fn from_peer(text: &str) -> Self {
         match text.parse().map(|ip: IpAddr| ip.to_canonical()) {
             Ok(IpAddr::V4(ip)) => Self { prefix: ip.to_string(), network: None },
             Ok(IpAddr::V6(ip)) => Self { prefix: first(ip, 4), network: Some(first(ip, 3)) },
@@ -54,27 +54,31 @@ mod tests {
     #[test]
     fn a_client_cannot_choose_its_prefix() {
         for same in ["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:0DB8:0001:0002::"] {
-            let address = Address::of(same);
+            let address = Address::from_peer(same);
             assert_eq!(
                 (address.prefix(), address.network()),
                 ("2001:db8:1:2::/64", Some("2001:db8:1::/48")),
                 "{same}"
             );
         }
-        assert_ne!(Address::of("2001:db8:1:3::1").prefix(), "2001:db8:1:2::/64");
+        assert_ne!(Address::from_peer("2001:db8:1:3::1").prefix(), "2001:db8:1:2::/64");
     }
 
     #[test]
     fn an_ipv4_address_is_one_however_it_is_written() {
         for same in ["203.0.113.7", "::ffff:203.0.113.7", "::ffff:cb00:7107"] {
-            assert_eq!(Address::of(same), Address { prefix: "203.0.113.7".to_owned(), network: None }, "{same}");
+            assert_eq!(
+                Address::from_peer(same),
+                Address { prefix: "203.0.113.7".to_owned(), network: None },
+                "{same}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_address_is_one_prefix() {
         for text in ["", "unknown", "203.0.113.7:443", "203.0.113", "test-invoke-source-ip", "fe80::1%eth0"] {
-            assert_eq!(Address::of(text).prefix(), "unknown", "{text:?}");
+            assert_eq!(Address::from_peer(text).prefix(), "unknown", "{text:?}");
         }
     }
 }

@@ -153,7 +153,7 @@ pub struct Counters {
 impl Counters {
     /// The counters of an attempt that is made `now`; `None` when `mac`, a keyed digest,
     /// cannot be made.
-    pub fn of(
+    pub fn new(
         email: &Email,
         address: &Address,
         limits: Limits,
@@ -161,10 +161,10 @@ impl Counters {
         now: Timestamp,
     ) -> Option<Self> {
         // No part holds a NUL, so no two subjects have one input.
-        let digest = |scope, subject: &[&str]| mac([&[scope_name(scope)], subject].concat().join("\0").as_bytes());
+        let digest = |scope, subject: &[&str]| mac([&[key_prefix(scope)], subject].concat().join("\0").as_bytes());
         let counter = |scope, subject: &[&str], limit| {
             let digest = digest(scope, subject)?;
-            let name = format!("{}#{}", scope_name(scope), encoding::encode(digest));
+            let name = format!("{}#{}", key_prefix(scope), encoding::encode(digest));
             if matches!(scope, Scope::Pair) {
                 return Some(Counter { scope, key: name, limit, ends_at: None });
             }
@@ -191,7 +191,7 @@ impl Counters {
     }
 }
 
-fn scope_name(scope: Scope) -> &'static str {
+fn key_prefix(scope: Scope) -> &'static str {
     match scope {
         Scope::Pair => "PAIR",
         Scope::Email => "EMAIL",

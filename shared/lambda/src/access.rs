@@ -24,7 +24,7 @@ impl AccessTokens {
     /// By the public keys; nothing is loaded yet.
     pub fn new(context: &Context, table: &PublicKeysTable) -> Self {
         let expected = context.config.token_issuer.access_tokens();
-        Self { expected, keys: KeyCache::of_public_keys(context, table) }
+        Self { expected, keys: KeyCache::for_public_keys(context, table) }
     }
 
     /// Loads the keys. What fails here is tried again by the first token.

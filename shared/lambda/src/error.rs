@@ -97,7 +97,7 @@ impl Error {
             Self::TooManyAttempts { .. } => Event::SigninThrottled,
             Self::InvalidGrant(error) => error.event(),
             Self::InvalidToken(error) => error.event(),
-            Self::Failure(failure) => Event::of_failure(failure),
+            Self::Failure(failure) => Event::from_failure(failure),
         }
     }
 

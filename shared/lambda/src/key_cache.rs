@@ -83,7 +83,7 @@ impl KeyCache {
     }
 
     /// A ring for the public keys of access tokens; nothing is loaded yet.
-    pub fn of_public_keys(context: &Context, table: &PublicKeysTable) -> Self {
+    pub fn for_public_keys(context: &Context, table: &PublicKeysTable) -> Self {
         let source = match &context.config.key_source {
             KeySource::File(path) => Source::PublicFile(path.clone()),
             KeySource::Secrets { .. } => Source::Published(table.clone()),
@@ -168,7 +168,7 @@ impl Source {
             Self::PublicFile(path) => public(file(path)?.public()),
             Self::Published(table) => {
                 let published = table.read().await?;
-                public(PublicKeySet::of(published.into_iter().map(|published| published.key).collect()))
+                public(PublicKeySet::new(published.into_iter().map(|published| published.key).collect()))
             }
             Self::Secrets { secrets, access, refresh } => {
                 let (access, refresh) = tokio::try_join!(

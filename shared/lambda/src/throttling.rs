@@ -83,7 +83,7 @@ impl Throttle {
     ) -> Result<Counters, Failure> {
         let key = keys.oldest_key(Purpose::Attempts);
         let key = key.ok_or_else(|| Failure::unavailable("keys", "there is no key for attempts"))?;
-        Counters::of(email, address, self.limits, |input| key.mac(input), now)
+        Counters::new(email, address, self.limits, |input| key.mac(input), now)
             .ok_or_else(|| Failure::internal("keys", "no MAC"))
     }
 

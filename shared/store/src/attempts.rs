@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use crate::failure::Failure;
 use crate::item::{EXISTS, IS_NEW, Item, number, text};
 use crate::schema;
-use crate::sdk_error::{classify, is_refused_by_condition};
+use crate::sdk_error::{classify, is_condition_failure};
 use relatch::throttling::{AttemptId, Count, Counter, FORGOTTEN_AFTER, KNOWN_FOR, Verdict, decide};
 use relatch::time::Timestamp;
 
@@ -221,7 +221,7 @@ async fn send_once(operation: &'static str, update: UpdateItemFluentBuilder) -> 
     let once = Builder::new().retry_config(RetryConfig::disabled());
     match update.customize().config_override(once).send().await {
         Ok(_) => Ok(()),
-        Err(failure) if is_refused_by_condition(&failure) => Ok(()),
+        Err(failure) if is_condition_failure(&failure) => Ok(()),
         Err(failure) => Err(classify(operation, &failure)),
     }
 }

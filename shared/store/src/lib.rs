@@ -25,7 +25,7 @@ pub use attempts::{AttemptsTable, Counted};
 pub use aws::{AwsSettings, Deadlines, counting_calls, dynamodb_client, secrets_client};
 pub use failure::{Cause, Failure};
 pub use public_keys::{PublicKeysTable, PublishedKey};
-pub use secrets::{PENDING, SecretsManager, Version};
+pub use secrets::{PENDING, SecretVersion, SecretsManager};
 pub use sessions::SessionsTable;
 pub use tables::{TableNames, Tables};
 pub use users::UsersTable;

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::failure::Failure;
 use crate::item::{EXISTS, IS_NEW, Item, number, text};
 use crate::schema;
-use crate::sdk_error::{classify, is_refused_by_condition};
+use crate::sdk_error::{classify, is_condition_failure};
 use relatch::keys::{PublicKey, PublicKeySet};
 use relatch::time::Timestamp;
 
@@ -82,7 +82,7 @@ impl PublicKeysTable {
             .await;
         match first {
             Ok(_) => {}
-            Err(failure) if is_refused_by_condition(&failure) => {}
+            Err(failure) if is_condition_failure(&failure) => {}
             Err(failure) => return Err(classify(OPERATION, &failure)),
         }
         for key in set.keys() {
@@ -127,7 +127,7 @@ impl PublicKeysTable {
                 .await;
             match update {
                 Ok(_) => {}
-                Err(failure) if is_refused_by_condition(&failure) => {}
+                Err(failure) if is_condition_failure(&failure) => {}
                 Err(failure) => return Err(classify(OPERATION, &failure)),
             }
         }

@@ -16,7 +16,7 @@ const PASSING: [&str; 7] = [
 ];
 
 /// Whether a write was refused by its own condition.
-pub(crate) fn is_refused_by_condition<E: ProvideErrorMetadata>(
+pub(crate) fn is_condition_failure<E: ProvideErrorMetadata>(
     failure: &SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
 ) -> bool {
     failure_code(failure) == "ConditionalCheckFailedException"

@@ -16,7 +16,7 @@ pub const PENDING: &str = "AWSPENDING";
 
 /// A version of a secret.
 #[derive(Clone, Debug)]
-pub struct Version {
+pub struct SecretVersion {
     /// Its id.
     pub id: String,
     /// Its text; empty when it has none.
@@ -39,7 +39,7 @@ impl SecretsManager {
     ///
     /// # Errors
     /// [`Failure::Unavailable`] with the service's error code.
-    pub async fn current(&self, secret: &str) -> Result<Option<Version>, Failure> {
+    pub async fn current(&self, secret: &str) -> Result<Option<SecretVersion>, Failure> {
         let answer = self.client.get_secret_value().secret_id(secret).version_stage(CURRENT).send().await;
         version(answer)
     }
@@ -48,7 +48,7 @@ impl SecretsManager {
     ///
     /// # Errors
     /// [`Failure::Unavailable`] with the service's error code.
-    pub async fn version(&self, secret: &str, id: &str) -> Result<Option<Version>, Failure> {
+    pub async fn version(&self, secret: &str, id: &str) -> Result<Option<SecretVersion>, Failure> {
         let answer = self.client.get_secret_value().secret_id(secret).version_id(id).send().await;
         version(answer)
     }
@@ -142,9 +142,9 @@ type GetSecretValue = aws_sdk_secretsmanager::operation::get_secret_value::GetSe
 
 fn version<E: ProvideErrorMetadata, R>(
     answer: Result<GetSecretValue, SdkError<E, R>>,
-) -> Result<Option<Version>, Failure> {
+) -> Result<Option<SecretVersion>, Failure> {
     match answer {
-        Ok(value) => Ok(Some(Version {
+        Ok(value) => Ok(Some(SecretVersion {
             id: value.version_id.unwrap_or_default(),
             text: Secret::new(value.secret_string.unwrap_or_default()),
         })),

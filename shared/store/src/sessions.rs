@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use crate::failure::Failure;
 use crate::item::{Attributes, EXISTS, IS_NEW, Item, number, text};
 use crate::schema;
-use crate::sdk_error::{classify, is_refused_by_condition};
+use crate::sdk_error::{classify, is_condition_failure};
 use relatch::session::{
     EndedBy, Generation, IdempotencyKeyDigest, RotationAttempt, Session, SessionId, SessionStatus, UpdateOutcome,
 };
@@ -47,7 +47,7 @@ impl SessionsTable {
             .await;
         match put {
             Ok(_) => Ok(()),
-            Err(failure) if is_refused_by_condition(&failure) => Ok(()),
+            Err(failure) if is_condition_failure(&failure) => Ok(()),
             Err(failure) => Err(classify("sessions.put", &failure)),
         }
     }
@@ -185,7 +185,7 @@ impl SessionsTable {
             .await;
         match update {
             Ok(_) => Ok(()),
-            Err(failure) if is_refused_by_condition(&failure) => Ok(()),
+            Err(failure) if is_condition_failure(&failure) => Ok(()),
             Err(failure) => Err(classify("sessions.revoke", &failure)),
         }
     }

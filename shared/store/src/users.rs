@@ -10,7 +10,7 @@ use relatch::user::{Credential, User, UserId, UserStatus};
 use crate::failure::Failure;
 use crate::item::{EXISTS, Item, number, text};
 use crate::schema;
-use crate::sdk_error::{classify, is_refused_by_condition};
+use crate::sdk_error::{classify, is_condition_failure};
 
 /// The table of users and their credentials.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ impl UsersTable {
             .await;
         match update {
             Ok(_) => Ok(true),
-            Err(failure) if is_refused_by_condition(&failure) => Ok(false),
+            Err(failure) if is_condition_failure(&failure) => Ok(false),
             Err(failure) => Err(classify("users.rehash", &failure)),
         }
     }
@@ -127,7 +127,7 @@ impl UsersTable {
             .await;
         match update {
             Ok(_) => Ok(true),
-            Err(failure) if is_refused_by_condition(&failure) => Ok(false),
+            Err(failure) if is_condition_failure(&failure) => Ok(false),
             Err(failure) => Err(classify(operation, &failure)),
         }
     }

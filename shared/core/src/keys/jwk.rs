@@ -61,7 +61,7 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn of_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
+    pub(super) fn to_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::RS256 => jsonwebtoken::Algorithm::RS256,
             Self::ES256 => jsonwebtoken::Algorithm::ES256,
@@ -235,7 +235,7 @@ pub(super) fn coordinate(text: &str) -> Option<Vec<u8>> {
 
 impl PublicKeySet {
     /// A set of these keys.
-    pub fn of(keys: Vec<PublicKey>) -> Self {
+    pub fn new(keys: Vec<PublicKey>) -> Self {
         Self { keys }
     }
 

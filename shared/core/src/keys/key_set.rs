@@ -65,8 +65,8 @@ impl Key {
     }
 
     /// Whether `signature` (base64url) is this key's over the signing input.
-    pub fn has_signed(&self, input: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, input, &self.decoding, self.algorithm.of_jsonwebtoken())
+    pub fn verify_signature(&self, input: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, input, &self.decoding, self.algorithm.to_jsonwebtoken())
             .unwrap_or(false)
     }
 

@@ -72,7 +72,7 @@ impl PrivateKeySet {
 
     /// The public halves of the keys of access tokens.
     pub fn public(&self) -> PublicKeySet {
-        PublicKeySet::of(self.0.keys.iter().filter_map(public_half).collect())
+        PublicKeySet::new(self.0.keys.iter().filter_map(public_half).collect())
     }
 
     /// Makes a key that signs from `not_before` on, and tells its `kid`.

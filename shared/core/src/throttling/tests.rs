@@ -8,7 +8,8 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 fn counters_at(email: &str, address: &str, now: Timestamp) -> Counters {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
     let mac = |input: &[u8]| hmac::sign(&key, input).as_ref().try_into().ok();
-    Counters::of(&Email::parse(email).unwrap(), &Address::of(address), Limits::default(), mac, now).unwrap()
+    Counters::new(&Email::parse(email).unwrap(), &Address::from_peer(address), Limits::default(), mac, now)
+        .unwrap()
 }
 
 fn counters(email: &str, address: &str) -> Counters {

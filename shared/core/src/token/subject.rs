@@ -26,7 +26,7 @@ impl Subject {
     ///
     /// Without a key of the client's, and where strict single use ignores it, `random` is
     /// the request's own, by which a second delivery of its own write is known.
-    pub fn of(
+    pub fn from_claims(
         claims: &RefreshClaims,
         idempotency_key: Option<&IdempotencyKey>,
         window: RetryWindow,

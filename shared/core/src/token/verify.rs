@@ -110,7 +110,7 @@ pub fn verify_access(
         &Common { iss: &claims.iss, aud: &claims.aud, exp: claims.exp, iat: claims.iat, nbf: claims.nbf },
         expected,
         MAX_ACCESS_TOKEN_TTL,
-        Expiry::Counts,
+        Expiry::Checked,
         now,
     )?;
     Ok(Verified(claims))
@@ -126,7 +126,7 @@ pub fn verify_refresh(
     expected: &ExpectedClaims,
     now: Timestamp,
 ) -> Result<Verified<RefreshClaims>, TokenError> {
-    refresh_claims(unverified, keys, expected, Expiry::Counts, now).map(Verified)
+    refresh_claims(unverified, keys, expected, Expiry::Checked, now).map(Verified)
 }
 
 /// Verifies a refresh token whose session is to be ended: an expired one will do.
@@ -139,7 +139,7 @@ pub fn verify_refresh_to_end(
     expected: &ExpectedClaims,
     now: Timestamp,
 ) -> Result<MaybeExpired<RefreshClaims>, TokenError> {
-    refresh_claims(unverified, keys, expected, Expiry::DoesNotCount, now).map(MaybeExpired)
+    refresh_claims(unverified, keys, expected, Expiry::Ignored, now).map(MaybeExpired)
 }
 
 fn refresh_claims(
@@ -189,7 +189,7 @@ fn signed_claims<C: Claims + DeserializeOwned>(unverified: &str, keys: &KeySet) 
     if header.alg != key.algorithm().name() {
         return Err(TokenError::Algorithm);
     }
-    if !key.has_signed(message.as_bytes(), signature) {
+    if !key.verify_signature(message.as_bytes(), signature) {
         return Err(TokenError::Signature);
     }
     serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)
@@ -207,8 +207,8 @@ struct Common<'a> {
 /// Whether a token that has expired is refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expiry {
-    Counts,
-    DoesNotCount,
+    Checked,
+    Ignored,
 }
 
 fn check(
@@ -225,7 +225,7 @@ fn check(
         return Err(TokenError::Audience);
     }
     let (exp, iat) = (claims.exp.timestamp(), claims.iat.timestamp());
-    if expiry == Expiry::Counts && now >= exp {
+    if expiry == Expiry::Checked && now >= exp {
         return Err(TokenError::Expired);
     }
     let latest_start = now + LEEWAY;

@@ -13,7 +13,7 @@ use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::http::header::SET_COOKIE;
 use serde::{Deserialize, Serialize};
 
-use super::request::{Request, Version};
+use super::request::{PayloadVersion, Request};
 use super::response::Response;
 
 /// The event is not one of API Gateway's: the function was invoked by something else.
@@ -76,12 +76,12 @@ impl Request {
                 let path =
                     route(event.route_key.as_deref().and_then(|key| key.split_once(' ')).map(|(_, path)| path))
                         .unwrap_or_else(|| strip_stage(&event.raw_path.unwrap_or_default(), &stage));
-                (Version::V2, http.method, path, http.source_ip)
+                (PayloadVersion::V2, http.method, path, http.source_ip)
             }
             (None, Some(method)) => {
                 let path = route(event.resource.as_deref())
                     .unwrap_or_else(|| strip_stage(&event.path.unwrap_or_default(), &stage));
-                (Version::V1, method, path, context.identity.and_then(|source| source.source_ip))
+                (PayloadVersion::V1, method, path, context.identity.and_then(|source| source.source_ip))
             }
             (None, None) => return Err(EventError),
         };
@@ -105,14 +105,14 @@ impl Request {
         let (mut parts, body) = response.into_parts();
         let status = i64::from(parts.status.as_u16());
         match self.version {
-            Version::V1 => {
+            PayloadVersion::V1 => {
                 let mut payload = ApiGatewayProxyResponse::default();
                 payload.status_code = status;
                 payload.multi_value_headers = parts.headers;
                 payload.body = Some(Body::Text(body));
                 Payload::V1(payload)
             }
-            Version::V2 => {
+            PayloadVersion::V2 => {
                 let mut payload = ApiGatewayV2httpResponse::default();
                 payload.status_code = status;
                 // Of which each becomes a `Set-Cookie` header.

@@ -16,7 +16,7 @@ pub const MAX_BODY_BYTES: usize = 8192;
 
 /// The form in which an event came, and so the form of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum PayloadVersion {
     /// REST APIs.
     V1,
     /// HTTP APIs and function URLs.
@@ -26,7 +26,7 @@ pub(super) enum Version {
 /// A request that reached a function. It has no `Debug`: its body and headers hold
 /// passwords and tokens.
 pub struct Request {
-    pub(super) version: Version,
+    pub(super) version: PayloadVersion,
     pub(super) method: String,
     pub(super) path: String,
     pub(super) headers: BTreeMap<String, String>,
@@ -40,9 +40,9 @@ pub struct Request {
 
 impl Request {
     /// A request of which nothing but this `Authorization` header is known.
-    pub fn of_authorization(header: &str) -> Self {
+    pub fn from_authorization(header: &str) -> Self {
         Self {
-            version: Version::V1,
+            version: PayloadVersion::V1,
             method: String::new(),
             path: String::new(),
             headers: BTreeMap::from([("authorization".to_owned(), header.to_owned())]),
@@ -79,7 +79,7 @@ impl Request {
         let mut peers = forwarded.rsplit(',').map(str::trim).peekable();
         peers.next_if_eq(&self.source_ip.as_str());
         let client = trusted_hops.checked_sub(1).and_then(|hops| peers.nth(hops));
-        Address::of(client.filter(|client| !client.is_empty()).unwrap_or(&self.source_ip))
+        Address::from_peer(client.filter(|client| !client.is_empty()).unwrap_or(&self.source_ip))
     }
 
     /// The values of a header, joined by commas when there are several, of `Cookie` by semicolons.

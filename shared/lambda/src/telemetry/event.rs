@@ -128,7 +128,7 @@ events! {
 
 impl Event {
     /// A request that ends because something failed.
-    pub fn of_failure(failure: &Failure) -> Self {
+    pub fn from_failure(failure: &Failure) -> Self {
         match failure {
             Failure::Unavailable(_) => Self::Unavailable,
             Failure::Internal(_) => Self::Failed,
