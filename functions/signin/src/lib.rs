@@ -13,7 +13,7 @@ use relatch::user::{Credential, User, UserId, UserStatus};
 use relatch_lambda::error::{CredentialsError, Error};
 use relatch_lambda::http::{BodyFields, Rejection, Request, TokenSource, tokens};
 use relatch_lambda::telemetry::{Event, LogFields};
-use relatch_lambda::throttling::Throttle;
+use relatch_lambda::throttling::{Throttle, attempts_key};
 use relatch_lambda::{Context, Handler, KeyCache, Outcome};
 use relatch_store::{Failure, SessionsTable, Tables, UsersTable};
 
@@ -285,8 +285,6 @@ async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// The id under which a user is looked up when the email is unknown, so that it takes the same
 /// calls. It is a keyed digest of the email, so that no user can be given that id.
 fn decoy_user_id(email: &Email, keys: &KeySet) -> Result<UserId, Failure> {
-    let key = keys.oldest_key(Purpose::Attempts);
-    let key = key.ok_or_else(|| Failure::unavailable("keys", "there is no key for attempts"))?;
-    let mac = key.mac(email.as_str().as_bytes()).and_then(|mac| mac.first_chunk().copied());
+    let mac = attempts_key(keys)?.mac(email.as_str().as_bytes()).and_then(|mac| mac.first_chunk().copied());
     mac.map(UserId::from_random).ok_or_else(|| Failure::internal("keys", "no MAC"))
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use relatch::address::Address;
 use relatch::email::Email;
-use relatch::keys::{KeySet, Purpose};
+use relatch::keys::{Key, KeySet, Purpose};
 use relatch::throttling::{AttemptId, Counter, Counters, Limits, Scope};
 use relatch::time::Timestamp;
 use relatch_store::{AttemptsTable, Counted, Failure};
@@ -69,11 +69,10 @@ impl Throttle {
         Self { table, limits, remembered: Mutex::default() }
     }
 
-    /// The counters of an attempt that is made `now`, by the oldest key for attempts: a newer one
-    /// would begin all counts anew.
+    /// The counters of an attempt that is made `now`.
     ///
     /// # Errors
-    /// [`Failure::Unavailable`] without such a key.
+    /// [`Failure::Unavailable`] without a key for attempts.
     pub fn counters(
         &self,
         email: &Email,
@@ -81,8 +80,7 @@ impl Throttle {
         keys: &KeySet,
         now: Timestamp,
     ) -> Result<Counters, Failure> {
-        let key = keys.oldest_key(Purpose::Attempts);
-        let key = key.ok_or_else(|| Failure::unavailable("keys", "there is no key for attempts"))?;
+        let key = attempts_key(keys)?;
         Counters::new(email, address, self.limits, |input| key.mac(input), now)
             .ok_or_else(|| Failure::internal("keys", "no MAC"))
     }
@@ -208,6 +206,16 @@ impl Attempt {
         let (email, address, network) = tokio::join!(refund(email), refund(address), refund(network));
         email.and(address).and(network)
     }
+}
+
+/// The key that turns emails and addresses into digests: the oldest one, because a newer one
+/// would begin all counts anew.
+///
+/// # Errors
+/// [`Failure::Unavailable`] without a key for attempts.
+pub fn attempts_key(keys: &KeySet) -> Result<&Key, Failure> {
+    let key = keys.oldest_key(Purpose::Attempts);
+    key.ok_or_else(|| Failure::unavailable("keys", "there is no key for attempts"))
 }
 
 impl Refused {
