@@ -182,7 +182,7 @@ fn credential_attributes(credential: &Credential) -> Attributes {
 /// Attributes of these values: numbers where a number belongs, and text elsewhere.
 fn build_attributes<'a>(values: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Attributes {
     let is_text = |name| {
-        use schema::{DEVICE, EMAIL, PASSWORD_HASH, PK, IDEMPOTENCY_KEY_DIGEST, SK, STATUS, SUB};
+        use schema::{DEVICE, EMAIL, IDEMPOTENCY_KEY_DIGEST, PASSWORD_HASH, PK, SK, STATUS, SUB};
         [PK, SK, SUB, EMAIL, STATUS, PASSWORD_HASH, IDEMPOTENCY_KEY_DIGEST, DEVICE].contains(&name)
     };
     let to_value = |name, text: &str| {
