@@ -35,7 +35,7 @@ documentation() {
 example() {
   local manifest=examples/verify-access-token/Cargo.toml
   cargo fmt --manifest-path "$manifest" --check
-  cargo clippy --manifest-path "$manifest" --target-dir "$target/examples" --locked -- -D warnings
+  cargo clippy --manifest-path "$manifest" --target-dir "$target/examples" --all-targets --locked -- -D warnings
   cargo test --manifest-path "$manifest" --target-dir "$target/examples" --locked
 }
 
