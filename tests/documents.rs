@@ -45,7 +45,7 @@ fn texts_between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
 fn every_test_that_security_md_names_exists() {
     let sources: String = find_files(&[".rs", ".py", ".test.mjs"]).iter().map(|path| read_text(path)).collect();
     let document = read_text(&repository_root().join("docs/security.md"));
-    let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     let mut count = 0;
     for cell in document.split('`').skip(1).step_by(2) {
         let Some((_, name)) = cell.split_once("::").filter(|(file, name)| is_name(file) && is_name(name)) else {

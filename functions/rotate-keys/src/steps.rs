@@ -31,7 +31,7 @@ impl KeyRotation<'_> {
             return Ok(());
         }
         let current = self.secrets.current(self.secret).await?;
-        let keys = stored(current.as_ref())?;
+        let keys = parse_keys(current.as_ref())?;
         let mut rotated = rotate_keys(&keys, self.purposes, self.algorithm, now)
             .map_err(|cause| Failure::internal("keys.generate", &cause))?;
         if current.is_none() {
@@ -46,7 +46,7 @@ impl KeyRotation<'_> {
 
     /// Publishes the public keys of the version.
     pub(crate) async fn publish(&self, now: Timestamp) -> Result<(), Failure> {
-        let made = self.made().await?;
+        let made = self.read_pending().await?;
         self.expect_unchanged(&made).await?;
         self.public_keys.publish(&made.public(), now).await?;
         // Once more: what somebody took away in between must not come back by this.
@@ -56,7 +56,7 @@ impl KeyRotation<'_> {
     /// Checks that the functions can use the version, its newest keys included, and that
     /// everyone can know its keys.
     pub(crate) async fn test(&self, now: Timestamp) -> Result<(), Failure> {
-        let made = self.made().await?;
+        let made = self.read_pending().await?;
         self.expect_unchanged(&made).await?;
         let text = made.to_text().map_err(|cause| Failure::internal("keys.test", &cause))?;
         let keys = KeySet::parse(text.expose()).map_err(|cause| Failure::internal("keys.test", &cause))?;
@@ -79,11 +79,11 @@ impl KeyRotation<'_> {
     /// Makes the version the current one, then takes back what is not needed any more. Tells
     /// the names of the keys that are in use now.
     pub(crate) async fn finish(&self, now: Timestamp) -> Result<Vec<String>, Failure> {
-        let made = self.made().await?;
+        let made = self.read_pending().await?;
         let is_current = self.secrets.make_current(self.secret, self.version, made.based_on()).await?;
         if !is_current {
             self.abandon(&made).await?;
-            return Err(changed());
+            return Err(keys_changed());
         }
         if self.purposes.contains(&Purpose::Access) {
             self.withdraw_abandoned(&made.public(), now).await?;
@@ -92,12 +92,12 @@ impl KeyRotation<'_> {
     }
 
     /// The version that the first step added.
-    async fn made(&self) -> Result<PrivateKeySet, Failure> {
+    async fn read_pending(&self) -> Result<PrivateKeySet, Failure> {
         let version = self.secrets.version(self.secret, self.version).await?;
         if version.is_none() {
             return Err(Failure::internal("keys.rotation", "the step before it was not done"));
         }
-        stored(version.as_ref())
+        parse_keys(version.as_ref())
     }
 
     /// That nobody changed the keys since the first step. Otherwise nothing of this rotation
@@ -108,39 +108,39 @@ impl KeyRotation<'_> {
             return Ok(());
         }
         self.abandon(made).await?;
-        Err(changed())
+        Err(keys_changed())
     }
 
     /// Takes back the keys that are in this version and not in the current one, and lets
     /// another rotation begin.
     async fn abandon(&self, made: &PrivateKeySet) -> Result<(), Failure> {
-        let current = stored(self.secrets.current(self.secret).await?.as_ref())?.public();
+        let current = parse_keys(self.secrets.current(self.secret).await?.as_ref())?.public();
         let made = made.public();
         let kids = made.keys().iter().map(PublicKey::kid);
-        self.public_keys.withdraw(&missing_in(&current, kids)).await?;
+        self.public_keys.withdraw(&kids_missing_in(&current, kids)).await?;
         self.secrets.end_rotation(self.secret, self.version).await
     }
 
     async fn withdraw_abandoned(&self, current: &PublicKeySet, now: Timestamp) -> Result<(), Failure> {
         let published = self.public_keys.read().await?;
         let old = published.iter().filter(|key| key.published_at + ABANDONED_AFTER <= now);
-        self.public_keys.withdraw(&missing_in(current, old.map(|published| published.key.kid()))).await
+        self.public_keys.withdraw(&kids_missing_in(current, old.map(|published| published.key.kid()))).await
     }
 }
 
 /// Any text will do: no token is signed.
 const TEST_INPUT: &[u8] = b"a rotation tests its keys";
 
-fn changed() -> Failure {
+fn keys_changed() -> Failure {
     Failure::unavailable("keys.rotation", "the keys were changed by somebody else meanwhile")
 }
 
-fn missing_in<'a>(set: &PublicKeySet, kids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+fn kids_missing_in<'a>(set: &PublicKeySet, kids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     kids.filter(|kid| !set.keys().iter().any(|key| key.kid() == *kid)).collect()
 }
 
 /// The keys of a version; none if there is no version, or no keys in it.
-fn stored(version: Option<&SecretVersion>) -> Result<PrivateKeySet, Failure> {
+fn parse_keys(version: Option<&SecretVersion>) -> Result<PrivateKeySet, Failure> {
     let empty = Secret::new("");
     let text = version.map_or(&empty, |version| &version.text);
     PrivateKeySet::parse(text.expose()).map_err(|cause| Failure::internal("keys", &cause))

@@ -31,12 +31,12 @@ struct Caller {
 
 #[derive(Serialize)]
 struct List {
-    sessions: Vec<Shown>,
+    sessions: Vec<SessionView>,
 }
 
 /// A session as its user sees it.
 #[derive(Serialize)]
-struct Shown {
+struct SessionView {
     sid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
@@ -47,7 +47,7 @@ struct Shown {
     is_current: bool,
 }
 
-const ALL: &str = "/sessions";
+const SESSIONS: &str = "/sessions";
 
 impl Handler for Sessions {
     const NAME: &'static str = "sessions";
@@ -62,7 +62,7 @@ impl Handler for Sessions {
     }
 
     async fn handle(&self, request: &Request, fields: &mut LogFields) -> Result<Outcome, Rejection> {
-        let rest = request.path().strip_prefix(ALL).ok_or(Rejection::NotFound)?;
+        let rest = request.path().strip_prefix(SESSIONS).ok_or(Rejection::NotFound)?;
         if rest.is_empty() {
             return match request.method() {
                 "GET" => self.list(request, fields).await,
@@ -84,7 +84,7 @@ impl Sessions {
         let mut sessions = self.sessions.list_active(&caller.user.id).await?;
         sessions.retain(|session| session.is_live(&caller.user, now));
         sessions.sort_by_key(|session| std::cmp::Reverse(session.created_at));
-        let sessions = sessions.into_iter().map(|session| shown(session, &caller)).collect();
+        let sessions = sessions.into_iter().map(|session| view(session, &caller)).collect();
         Ok(Outcome::new(Event::SessionsListed, json(StatusCode::OK, &List { sessions })))
     }
 
@@ -127,8 +127,8 @@ impl Sessions {
     }
 }
 
-fn shown(session: Session, caller: &Caller) -> Shown {
-    Shown {
+fn view(session: Session, caller: &Caller) -> SessionView {
+    SessionView {
         is_current: session.id == caller.session.id,
         created_at: session.created_at.to_rfc3339(),
         last_used_on: session.issued_at().to_day(),

@@ -164,16 +164,16 @@ impl std::fmt::Debug for KeyCache {
 impl Source {
     async fn read(&self) -> Result<KeySet, Failure> {
         match self {
-            Self::File(path) => file(path),
-            Self::PublicFile(path) => public(file(path)?.public()),
+            Self::File(path) => read_file(path),
+            Self::PublicFile(path) => verifying_keys(read_file(path)?.public()),
             Self::Published(table) => {
                 let published = table.read().await?;
-                public(PublicKeySet::new(published.into_iter().map(|published| published.key).collect()))
+                verifying_keys(PublicKeySet::new(published.into_iter().map(|published| published.key).collect()))
             }
             Self::Secrets { secrets, access, refresh } => {
                 let (access, refresh) = tokio::try_join!(
-                    secret(secrets, access.as_deref(), &ACCESS_SECRET_PURPOSES),
-                    secret(secrets, refresh.as_deref(), &REFRESH_SECRET_PURPOSES),
+                    read_secret(secrets, access.as_deref(), &ACCESS_SECRET_PURPOSES),
+                    read_secret(secrets, refresh.as_deref(), &REFRESH_SECRET_PURPOSES),
                 )?;
                 Ok(access.merged(refresh))
             }
@@ -181,28 +181,28 @@ impl Source {
     }
 }
 
-fn file(path: &Path) -> Result<KeySet, Failure> {
+fn read_file(path: &Path) -> Result<KeySet, Failure> {
     let text = std::fs::read_to_string(path).map_err(|cause| Failure::unavailable("keys.file", &cause.kind()))?;
-    parse(&Secret::new(text))
+    parse_keys(&Secret::new(text))
 }
 
-fn public(set: PublicKeySet) -> Result<KeySet, Failure> {
+fn verifying_keys(set: PublicKeySet) -> Result<KeySet, Failure> {
     KeySet::from_public(set).map_err(|cause| Failure::unavailable("keys", &cause))
 }
 
-fn parse(text: &Secret) -> Result<KeySet, Failure> {
+fn parse_keys(text: &Secret) -> Result<KeySet, Failure> {
     KeySet::parse(text.expose()).map_err(|cause| Failure::unavailable("keys", &cause))
 }
 
 /// The keys of a secret, none of a secret that is not needed. A key in the wrong secret
 /// is refused: a refresh key among the access keys would be read by functions that must
 /// not know it.
-async fn secret(secrets: &SecretsManager, id: Option<&str>, purposes: &[Purpose]) -> Result<KeySet, Failure> {
+async fn read_secret(secrets: &SecretsManager, id: Option<&str>, purposes: &[Purpose]) -> Result<KeySet, Failure> {
     let Some(id) = id else { return Ok(KeySet::default()) };
     let current = secrets.current(id).await?;
     let current = current
         .ok_or_else(|| Failure::unavailable("keys.secret", "there is no such secret, or it has no value"))?;
-    let keys = parse(&current.text)?;
+    let keys = parse_keys(&current.text)?;
     if keys.purposes().any(|purpose| !purposes.contains(&purpose)) {
         return Err(Failure::unavailable("keys.secret", "a key for another purpose is in it"));
     }

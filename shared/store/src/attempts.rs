@@ -48,7 +48,7 @@ impl AttemptsTable {
     /// # Errors
     /// [`Failure::Unavailable`] (it may be counted) or [`Failure::Internal`].
     pub async fn count(&self, counter: &Counter, id: &AttemptId, now: Timestamp) -> Result<Counted, Failure> {
-        let mut found = match self.count_blindly(counter, id, now).await? {
+        let mut found = match self.try_count(counter, id, now).await? {
             Ok(count) => return Ok(Counted::Yes(count)),
             Err(found) => found,
         };
@@ -66,7 +66,7 @@ impl AttemptsTable {
         Err(Failure::unavailable(OPERATION, "the count kept changing"))
     }
 
-    async fn count_blindly(
+    async fn try_count(
         &self,
         counter: &Counter,
         id: &AttemptId,
@@ -123,7 +123,7 @@ impl AttemptsTable {
             .send()
             .await
             .map_err(|failure| classify(OPERATION, &failure))?;
-        read.item.map(|attributes| count(&Item { operation: OPERATION, attributes })).transpose()
+        read.item.map(|attributes| parse_count(&Item { operation: OPERATION, attributes })).transpose()
     }
 
     /// Takes back a unit of an attempt that did not come to a wrong password. A pair's
@@ -165,7 +165,7 @@ impl AttemptsTable {
             .expression_attribute_names("#ttl", schema::TTL)
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":now", number(now.millis()))
-            .expression_attribute_values(":ttl", number(useless_from(pair, now).seconds()));
+            .expression_attribute_values(":ttl", number(item_expiry(pair, now).seconds()));
         send_once("attempts.reset", update).await
     }
 
@@ -181,7 +181,7 @@ impl AttemptsTable {
 const OPERATION: &str = "attempts.count";
 
 /// When a counter's item is of no use any more.
-fn useless_from(counter: &Counter, now: Timestamp) -> Timestamp {
+fn item_expiry(counter: &Counter, now: Timestamp) -> Timestamp {
     counter.ends_at.unwrap_or_else(|| now + KNOWN_FOR)
 }
 
@@ -198,19 +198,19 @@ async fn write_count(
         .expression_attribute_names("#ttl", schema::TTL)
         .expression_attribute_values(":now", number(now.millis()))
         .expression_attribute_values(":id", text(id.as_str()))
-        .expression_attribute_values(":ttl", number(useless_from(counter, now).seconds()))
+        .expression_attribute_values(":ttl", number(item_expiry(counter, now).seconds()))
         .return_values(ReturnValue::AllNew)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .send()
         .await;
     match sent {
         Ok(output) => {
-            count(&Item { operation: OPERATION, attributes: output.attributes.unwrap_or_default() }).map(Ok)
+            parse_count(&Item { operation: OPERATION, attributes: output.attributes.unwrap_or_default() }).map(Ok)
         }
         Err(failure) => match failure.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let item = refused.item.clone().filter(|attributes| !attributes.is_empty());
-                item.map(|attributes| count(&Item { operation: OPERATION, attributes })).transpose().map(Err)
+                item.map(|attributes| parse_count(&Item { operation: OPERATION, attributes })).transpose().map(Err)
             }
             _ => Err(classify(OPERATION, &failure)),
         },
@@ -226,7 +226,7 @@ async fn send_once(operation: &'static str, update: UpdateItemFluentBuilder) -> 
     }
 }
 
-fn count(item: &Item) -> Result<Count, Failure> {
+fn parse_count(item: &Item) -> Result<Count, Failure> {
     Ok(Count {
         number: item.number(schema::COUNT)?,
         last_at: item.millis(schema::LAST_AT)?,

@@ -11,12 +11,12 @@ use relatch::user::{Credential, User, UserId};
 /// # Errors
 /// [`Failure::Internal`] that names an attribute.
 pub fn session(attributes: Attributes) -> Result<Session, Failure> {
-    sessions::session(&Item { operation: "fuzz", attributes })
+    sessions::parse_session(&Item { operation: "fuzz", attributes })
 }
 
 /// The item that is written of a session.
 pub fn session_attributes(session: &Session) -> Attributes {
-    sessions::attributes(session)
+    sessions::to_attributes(session)
 }
 
 /// What is read of the state of a user.
@@ -24,7 +24,7 @@ pub fn session_attributes(session: &Session) -> Attributes {
 /// # Errors
 /// As [`session`].
 pub fn user(attributes: Attributes) -> Result<User, Failure> {
-    users::user(&UserId::from_random([0; 16]), &Item { operation: "fuzz", attributes })
+    users::parse_user(&UserId::from_random([0; 16]), &Item { operation: "fuzz", attributes })
 }
 
 /// What is read of a credential.
@@ -32,5 +32,5 @@ pub fn user(attributes: Attributes) -> Result<User, Failure> {
 /// # Errors
 /// As [`session`].
 pub fn credential(attributes: Attributes) -> Result<Credential, Failure> {
-    users::credential(&Item { operation: "fuzz", attributes })
+    users::parse_credential(&Item { operation: "fuzz", attributes })
 }

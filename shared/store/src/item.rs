@@ -18,7 +18,7 @@ pub(crate) struct Item {
 
 impl Item {
     /// The error of an attribute with a value that cannot be.
-    pub(crate) fn corrupt(&self, name: &str) -> Failure {
+    pub(crate) fn invalid_attribute(&self, name: &str) -> Failure {
         Failure::internal(self.operation, &format!("the item's attribute {name} is missing or wrong"))
     }
 
@@ -26,24 +26,24 @@ impl Item {
         match self.attributes.get(name) {
             None => Ok(None),
             Some(AttributeValue::S(text)) => Ok(Some(text)),
-            Some(_) => Err(self.corrupt(name)),
+            Some(_) => Err(self.invalid_attribute(name)),
         }
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<&str, Failure> {
-        self.optional_text(name)?.ok_or_else(|| self.corrupt(name))
+        self.optional_text(name)?.ok_or_else(|| self.invalid_attribute(name))
     }
 
     pub(crate) fn optional_number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, Failure> {
         match self.attributes.get(name) {
             None => Ok(None),
-            Some(AttributeValue::N(digits)) => digits.parse().map(Some).map_err(|_| self.corrupt(name)),
-            Some(_) => Err(self.corrupt(name)),
+            Some(AttributeValue::N(digits)) => digits.parse().map(Some).map_err(|_| self.invalid_attribute(name)),
+            Some(_) => Err(self.invalid_attribute(name)),
         }
     }
 
     pub(crate) fn number<N: std::str::FromStr>(&self, name: &str) -> Result<N, Failure> {
-        self.optional_number(name)?.ok_or_else(|| self.corrupt(name))
+        self.optional_number(name)?.ok_or_else(|| self.invalid_attribute(name))
     }
 
     pub(crate) fn millis(&self, name: &str) -> Result<Timestamp, Failure> {
@@ -56,7 +56,7 @@ impl Item {
 
     /// Reads an attribute by a form that can refuse it.
     pub(crate) fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Failure> {
-        parse(self.text(name)?).ok_or_else(|| self.corrupt(name))
+        parse(self.text(name)?).ok_or_else(|| self.invalid_attribute(name))
     }
 }
 

@@ -57,9 +57,9 @@ impl PublicKeysTable {
         let item = Item { operation: OPERATION, attributes };
         let keys = match item.attributes.get(schema::KEYS) {
             Some(AttributeValue::M(keys)) => keys.values(),
-            Some(_) | None => return Err(item.corrupt(schema::KEYS)),
+            Some(_) | None => return Err(item.invalid_attribute(schema::KEYS)),
         };
-        let mut published = keys.map(|key| published(OPERATION, key)).collect::<Result<Vec<_>, _>>()?;
+        let mut published = keys.map(|key| parse_published_key(OPERATION, key)).collect::<Result<Vec<_>, _>>()?;
         // The oldest first, the same for every reader.
         published.sort_by(|a, b| (a.published_at, a.key.kid()).cmp(&(b.published_at, b.key.kid())));
         Ok(published)
@@ -135,7 +135,7 @@ impl PublicKeysTable {
     }
 }
 
-fn published(operation: &'static str, value: &AttributeValue) -> Result<PublishedKey, Failure> {
+fn parse_published_key(operation: &'static str, value: &AttributeValue) -> Result<PublishedKey, Failure> {
     let AttributeValue::M(attributes) = value else {
         return Err(Failure::internal(operation, "a published key is no map"));
     };

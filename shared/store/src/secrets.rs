@@ -40,8 +40,8 @@ impl SecretsManager {
     /// # Errors
     /// [`Failure::Unavailable`] with the service's error code.
     pub async fn current(&self, secret: &str) -> Result<Option<SecretVersion>, Failure> {
-        let answer = self.client.get_secret_value().secret_id(secret).version_stage(CURRENT).send().await;
-        version(answer)
+        let output = self.client.get_secret_value().secret_id(secret).version_stage(CURRENT).send().await;
+        read_version(output)
     }
 
     /// A version by its id.
@@ -49,8 +49,8 @@ impl SecretsManager {
     /// # Errors
     /// [`Failure::Unavailable`] with the service's error code.
     pub async fn version(&self, secret: &str, id: &str) -> Result<Option<SecretVersion>, Failure> {
-        let answer = self.client.get_secret_value().secret_id(secret).version_id(id).send().await;
-        version(answer)
+        let output = self.client.get_secret_value().secret_id(secret).version_id(id).send().await;
+        read_version(output)
     }
 
     /// Whether there is such a secret, with or without a value.
@@ -140,10 +140,10 @@ const REFUSED: &str = "InvalidParameterException";
 
 type GetSecretValue = aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 
-fn version<E: ProvideErrorMetadata, R>(
-    answer: Result<GetSecretValue, SdkError<E, R>>,
+fn read_version<E: ProvideErrorMetadata, R>(
+    output: Result<GetSecretValue, SdkError<E, R>>,
 ) -> Result<Option<SecretVersion>, Failure> {
-    match answer {
+    match output {
         Ok(value) => Ok(Some(SecretVersion {
             id: value.version_id.unwrap_or_default(),
             text: Secret::new(value.secret_string.unwrap_or_default()),

@@ -33,7 +33,7 @@ impl SessionsTable {
     /// # Errors
     /// [`Failure::Unavailable`] or [`Failure::Internal`]; the session may then be there.
     pub async fn put(&self, session: &Session, is_new_device: bool) -> Result<(), Failure> {
-        let mut item = attributes(session);
+        let mut item = to_attributes(session);
         if is_new_device {
             item.insert(schema::NEW_DEVICE.to_owned(), AttributeValue::Bool(true));
         }
@@ -68,7 +68,7 @@ impl SessionsTable {
             .send()
             .await
             .map_err(|failure| classify(OPERATION, &failure))?;
-        read.item.map(|attributes| session(&Item { operation: OPERATION, attributes })).transpose()
+        read.item.map(|attributes| parse_session(&Item { operation: OPERATION, attributes })).transpose()
     }
 
     /// The sessions of a user that were not ended, expired ones among them.
@@ -95,7 +95,7 @@ impl SessionsTable {
                 .await
                 .map_err(|failure| classify(OPERATION, &failure))?;
             for attributes in page.items.unwrap_or_default() {
-                sessions.push(session(&Item { operation: OPERATION, attributes })?);
+                sessions.push(parse_session(&Item { operation: OPERATION, attributes })?);
             }
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -149,13 +149,14 @@ impl SessionsTable {
         match update.condition_expression(condition).send().await {
             Ok(output) => {
                 let attributes = output.attributes.unwrap_or_default();
-                session(&Item { operation: OPERATION, attributes }).map(UpdateOutcome::Applied)
+                parse_session(&Item { operation: OPERATION, attributes }).map(UpdateOutcome::Applied)
             }
             Err(failure) => match failure.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     let item = refused.item.clone().filter(|attributes| !attributes.is_empty());
-                    let seen =
-                        item.map(|attributes| session(&Item { operation: OPERATION, attributes })).transpose()?;
+                    let seen = item
+                        .map(|attributes| parse_session(&Item { operation: OPERATION, attributes }))
+                        .transpose()?;
                     Ok(UpdateOutcome::Unchanged(seen))
                 }
                 _ => Err(classify(OPERATION, &failure)),
@@ -191,7 +192,7 @@ impl SessionsTable {
     }
 }
 
-pub(crate) fn attributes(session: &Session) -> Attributes {
+pub(crate) fn to_attributes(session: &Session) -> Attributes {
     let status = match session.status {
         SessionStatus::Active => schema::ACTIVE,
         SessionStatus::Revoked => schema::REVOKED,
@@ -219,7 +220,7 @@ pub(crate) fn attributes(session: &Session) -> Attributes {
         .collect()
 }
 
-pub(crate) fn session(item: &Item) -> Result<Session, Failure> {
+pub(crate) fn parse_session(item: &Item) -> Result<Session, Failure> {
     Ok(Session {
         user_id: item.parsed(schema::PK, |text| UserId::parse(text).ok())?,
         id: item.parsed(schema::SK, SessionId::parse)?,
@@ -246,7 +247,7 @@ mod tests {
     use super::*;
 
     fn stored() -> Attributes {
-        attributes(&Session {
+        to_attributes(&Session {
             user_id: UserId::parse("ada").unwrap(),
             id: SessionId::parse(&"s".repeat(22)).unwrap(),
             generation: Generation(3),
@@ -262,15 +263,15 @@ mod tests {
     }
 
     fn read(attributes: Attributes) -> Result<Session, Failure> {
-        session(&Item { operation: "test", attributes })
+        parse_session(&Item { operation: "test", attributes })
     }
 
     #[test]
     fn a_session_survives_the_table() {
         let session = read(stored()).unwrap();
-        assert_eq!(attributes(&session), stored());
+        assert_eq!(to_attributes(&session), stored());
         let bare = Session { rotated_at: None, idempotency_key_digest: None, device: None, ..session };
-        assert_eq!(read(attributes(&bare)).unwrap(), bare);
+        assert_eq!(read(to_attributes(&bare)).unwrap(), bare);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl UsersTable {
     /// [`Failure::Unavailable`], or [`Failure::Internal`] for an item that is no credential.
     pub async fn read_credential(&self, email: &Email) -> Result<Option<Credential>, Failure> {
         let item = self.read_item("users.read_credential", schema::email_key(email)).await?;
-        item.map(|item| credential(&item)).transpose()
+        item.map(|item| parse_credential(&item)).transpose()
     }
 
     /// Reads a user's state.
@@ -46,7 +46,7 @@ impl UsersTable {
     /// [`Failure::Unavailable`], or [`Failure::Internal`] for an item that is no user.
     pub async fn read(&self, id: &UserId) -> Result<Option<User>, Failure> {
         let item = self.read_item("users.read", schema::user_key(id)).await?;
-        item.map(|item| user(id, &item)).transpose()
+        item.map(|item| parse_user(id, &item)).transpose()
     }
 
     async fn read_item(&self, operation: &'static str, key: String) -> Result<Option<Item>, Failure> {
@@ -133,7 +133,7 @@ impl UsersTable {
     }
 }
 
-pub(crate) fn credential(item: &Item) -> Result<Credential, Failure> {
+pub(crate) fn parse_credential(item: &Item) -> Result<Credential, Failure> {
     Ok(Credential {
         user_id: item.parsed(schema::SUB, |text| UserId::parse(text).ok())?,
         password_hash: item.optional_text(schema::PASSWORD_HASH)?.map(PasswordHash::parse),
@@ -142,7 +142,7 @@ pub(crate) fn credential(item: &Item) -> Result<Credential, Failure> {
     })
 }
 
-pub(crate) fn user(id: &UserId, item: &Item) -> Result<User, Failure> {
+pub(crate) fn parse_user(id: &UserId, item: &Item) -> Result<User, Failure> {
     Ok(User {
         id: id.clone(),
         email: item.parsed(schema::EMAIL, |text| Email::parse(text).ok())?,

@@ -203,16 +203,16 @@ impl PublicKey {
         }
         match (self.alg, &self.material) {
             (Algorithm::RS256, PublicMaterial::Rsa { n, e }) => {
-                let modulus = number(n)?;
-                number(e).filter(|_| modulus.len() >= MIN_RSA_BYTES)?;
+                let modulus = decode_number(n)?;
+                decode_number(e).filter(|_| modulus.len() >= MIN_RSA_BYTES)?;
                 DecodingKey::from_rsa_components(n, e).ok()
             }
             (Algorithm::ES256, PublicMaterial::EC { crv, x, y }) if crv == "P-256" => {
-                coordinate(x).and(coordinate(y))?;
+                decode_coordinate(x).and(decode_coordinate(y))?;
                 DecodingKey::from_ec_components(x, y).ok()
             }
             (Algorithm::EdDSA, PublicMaterial::Okp { crv, x }) if crv == "Ed25519" => {
-                coordinate(x)?;
+                decode_coordinate(x)?;
                 DecodingKey::from_ed_components(x).ok()
             }
             _ => None,
@@ -224,12 +224,12 @@ impl PublicKey {
 const MIN_RSA_BYTES: usize = 256;
 
 /// A number without a zero in front (RFC 7518 §2), which verifiers would take in different ways.
-pub(super) fn number(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_number(text: &str) -> Option<Vec<u8>> {
     encoding::decode(text).filter(|bytes| bytes.first().is_some_and(|first| *first != 0))
 }
 
 /// The 32 bytes of a coordinate (RFC 7518 §6.2.1.2, RFC 8037 §2).
-pub(super) fn coordinate(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_coordinate(text: &str) -> Option<Vec<u8>> {
     encoding::decode(text).filter(|bytes| bytes.len() == 32)
 }
 

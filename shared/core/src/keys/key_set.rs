@@ -18,8 +18,8 @@ use zeroize::Zeroize;
 
 use crate::encoding;
 use crate::keys::jwk::{
-    Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, coordinate, number,
-    public_half,
+    Algorithm, Material, PrivateJwk, PrivateJwkSet, PublicKey, PublicKeySet, Purpose, decode_coordinate,
+    decode_number, public_half,
 };
 use crate::keys::signer::Signer;
 use crate::numeric_date::NumericDate;
@@ -124,7 +124,7 @@ impl KeySet {
             if keys.iter().any(|key| key.purpose == jwk.purpose && key.kid == jwk.kid) {
                 return Err(KeySetError::Duplicate(jwk.kid.clone()));
             }
-            keys.push(load(jwk).ok_or_else(|| KeySetError::Unusable(jwk.kid.clone()))?);
+            keys.push(load_key(jwk).ok_or_else(|| KeySetError::Unusable(jwk.kid.clone()))?);
         }
         Ok(Self { keys })
     }
@@ -205,13 +205,13 @@ pub(crate) fn is_key_id(kid: &str) -> bool {
     (1..=64).contains(&kid.len()) && kid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn load(jwk: &PrivateJwk) -> Option<Key> {
+fn load_key(jwk: &PrivateJwk) -> Option<Key> {
     if !jwk.may_sign() {
         return None;
     }
     let (signer, decoding) = match (jwk.purpose, jwk.alg, &jwk.material) {
         (Purpose::Access, Algorithm::RS256, Material::Rsa { n, e, .. })
-            if number(n).is_some() && number(e).is_some() =>
+            if decode_number(n).is_some() && decode_number(e).is_some() =>
         {
             let mut der = rsa_private_key_der(&jwk.material)?;
             // 2048 bits at least, and a private half that belongs to the public one.
@@ -223,7 +223,7 @@ fn load(jwk: &PrivateJwk) -> Option<Key> {
             (Signer::Rsa(pair.ok()?), DecodingKey::from_rsa_components(n, e).ok()?)
         }
         (Purpose::Access, Algorithm::ES256, Material::EC { crv, x, y, d }) if crv == "P-256" => {
-            let point = [vec![4], coordinate(x)?, coordinate(y)?].concat();
+            let point = [vec![4], decode_coordinate(x)?, decode_coordinate(y)?].concat();
             let pair = EcdsaKeyPair::from_private_key_and_public_key(
                 &ECDSA_P256_SHA256_FIXED_SIGNING,
                 &encoding::decode(d)?,

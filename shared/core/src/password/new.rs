@@ -59,7 +59,7 @@ impl NewPassword {
             return Err(PasswordRule::TooShort);
         }
         let lower = Secret::new(text.to_lowercase());
-        let unit = repeated(lower.expose());
+        let unit = repeated_unit(lower.expose());
         let is_in = |list: &str, word: &str| list.lines().any(|line| line == word);
         if is_in(COMMON, lower.expose()) || is_in(COMMON, unit) || is_in(SHORT, unit) {
             return Err(PasswordRule::Common);
@@ -79,7 +79,7 @@ impl NewPassword {
 }
 
 /// The shortest text that gives this one when it is repeated: this one itself, mostly.
-fn repeated(text: &str) -> &str {
+fn repeated_unit(text: &str) -> &str {
     let lengths = (1..=text.len() / 2).filter(|length| text.len().is_multiple_of(*length));
     let mut units = lengths.filter_map(|length| text.get(..length));
     units.find(|unit| unit.repeat(text.len() / unit.len()) == text).unwrap_or(text)
@@ -174,7 +174,7 @@ mod tests {
         #[test]
         fn no_text_panics_and_a_repeated_one_is_found(unit in "\\PC{1,5}", times in 2usize..9) {
             let text = unit.repeat(times);
-            let found = repeated(&text);
+            let found = repeated_unit(&text);
             prop_assert!(found.len() <= unit.len() && found.repeat(text.len() / found.len()) == text);
             let _ = broken(&text);
         }

@@ -38,7 +38,7 @@ pub struct AccessClaims {
     /// The deployment's client.
     pub client_id: String,
     /// What it is good for; absent when the deployment names no scope.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "not_null")]
     pub scope: Option<String>,
     /// The session it belongs to.
     pub sid: String,
@@ -47,7 +47,7 @@ pub struct AccessClaims {
     /// For display only; it changes and is no identifier.
     pub user_email: String,
     /// Never issued, but checked when it is there.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "not_null")]
     pub nbf: Option<NumericDate>,
 }
 
@@ -70,7 +70,7 @@ pub struct RefreshClaims {
     /// The session's secret, from which the session's id follows.
     pub secret: String,
     /// Never issued, but checked when it is there.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "not_null")]
     pub nbf: Option<NumericDate>,
 }
 
@@ -84,7 +84,7 @@ impl std::fmt::Debug for RefreshClaims {
 }
 
 /// A claim that may be absent, but not `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

@@ -37,7 +37,7 @@ impl Request {
     /// an account of its own.
     pub fn cookie_mode(&self, fields: &mut BodyFields, allowed: &AllowedOrigins) -> Result<bool, Rejection> {
         let is_wanted = fields.flag("cookie")?;
-        if is_wanted && !self.is_from_page_of(allowed) {
+        if is_wanted && !self.is_from_allowed_page(allowed) {
             return Err(Rejection::OriginNotAllowed);
         }
         Ok(is_wanted)
@@ -59,7 +59,7 @@ impl Request {
     /// Whether a page of these origins sent it, on the site of this API. From another site a
     /// browser would neither keep nor send the cookie: better told at once than at the first
     /// refresh, when the user is signed out.
-    pub(super) fn is_from_page_of(&self, allowed: &AllowedOrigins) -> bool {
+    pub(super) fn is_from_allowed_page(&self, allowed: &AllowedOrigins) -> bool {
         let is_listed = self.header("origin").is_some_and(|origin| allowed.contains(origin));
         is_listed && self.header("sec-fetch-site") != Some("cross-site")
     }

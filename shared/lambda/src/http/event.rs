@@ -73,20 +73,21 @@ impl Request {
         let stage = context.stage.unwrap_or_default();
         let (version, method, path, source_ip) = match (context.http, event.http_method) {
             (Some(http), _) => {
-                let path =
-                    route(event.route_key.as_deref().and_then(|key| key.split_once(' ')).map(|(_, path)| path))
-                        .unwrap_or_else(|| strip_stage(&event.raw_path.unwrap_or_default(), &stage));
+                let path = matched_path(
+                    event.route_key.as_deref().and_then(|key| key.split_once(' ')).map(|(_, path)| path),
+                )
+                .unwrap_or_else(|| strip_stage(&event.raw_path.unwrap_or_default(), &stage));
                 (PayloadVersion::V2, http.method, path, http.source_ip)
             }
             (None, Some(method)) => {
-                let path = route(event.resource.as_deref())
+                let path = matched_path(event.resource.as_deref())
                     .unwrap_or_else(|| strip_stage(&event.path.unwrap_or_default(), &stage));
                 (PayloadVersion::V1, method, path, context.identity.and_then(|source| source.source_ip))
             }
             (None, None) => return Err(EventError),
         };
-        let headers = headers(event.headers, event.multi_value_headers);
-        let cookies = cookies(event.cookies, headers.get("cookie"));
+        let headers = join_headers(event.headers, event.multi_value_headers);
+        let cookies = split_cookies(event.cookies, headers.get("cookie"));
         Ok(Self {
             version,
             method,
@@ -128,7 +129,7 @@ impl Request {
 }
 
 /// The path of the route that the gateway chose, unless it has variables in it.
-fn route(path: Option<&str>) -> Option<String> {
+fn matched_path(path: Option<&str>) -> Option<String> {
     path.filter(|path| path.starts_with('/') && !path.contains('{')).map(str::to_owned)
 }
 
@@ -143,7 +144,7 @@ fn strip_stage(path: &str, stage: &str) -> String {
 
 /// The cookies, one by one. Payload 2.0 lists them; whoever makes such an event otherwise, and
 /// payload 1.0, has them in a header.
-fn cookies(listed: Option<Vec<String>>, header: Option<&String>) -> Vec<String> {
+fn split_cookies(listed: Option<Vec<String>>, header: Option<&String>) -> Vec<String> {
     let listed = listed.filter(|listed| !listed.is_empty());
     let all = listed.unwrap_or_else(|| header.into_iter().cloned().collect());
     let one_by_one = all.iter().flat_map(|some| some.split(';')).map(str::trim);
@@ -153,7 +154,7 @@ fn cookies(listed: Option<Vec<String>>, header: Option<&String>) -> Vec<String> 
 /// All headers under lower-case names; the values of one name joined by commas, as
 /// payload 2.0 has them, but those of `Cookie`, which has commas of its own, by semicolons
 /// (RFC 9113 §8.2.3).
-fn headers(single: Values<String>, multiple: Values<Vec<String>>) -> BTreeMap<String, String> {
+fn join_headers(single: Values<String>, multiple: Values<Vec<String>>) -> BTreeMap<String, String> {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     let mut add = |name: &str, value: &str| {
         let name = name.to_ascii_lowercase();

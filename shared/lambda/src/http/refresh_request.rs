@@ -59,7 +59,7 @@ impl RefreshRequest {
             return Self::from_body(request, token).map(Some);
         }
         let cookie = request.cookie(REFRESH_COOKIE)?;
-        if !request.is_from_page_of(allowed) {
+        if !request.is_from_allowed_page(allowed) {
             return Err(match cookie {
                 Some(_) => Rejection::OriginNotAllowed,
                 None => Rejection::missing(FIELD),

@@ -14,7 +14,7 @@ pub type Response = http::Response<String>;
 /// them, are never a page, and are only ever had over TLS (two years, in seconds). The gateway
 /// adds to them what a browser asks of CORS, which differs from origin to origin: a cache that
 /// keeps one for all pages would hand it to the wrong one.
-const ALWAYS: [(HeaderName, &str); 6] = [
+const COMMON_HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_TYPE, "application/json; charset=utf-8"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (STRICT_TRANSPORT_SECURITY, "max-age=63072000"),
@@ -47,7 +47,7 @@ fn with_cache_control(status: StatusCode, body: &impl Serialize, policy: HeaderV
     let mut response = Response::new(serde_json::to_string(body).unwrap_or_default());
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    for (name, value) in ALWAYS {
+    for (name, value) in COMMON_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.insert(CACHE_CONTROL, policy);

@@ -68,7 +68,7 @@ impl Log {
         add("level", event.level().name().into());
         add("event", event.name().into());
         for (name, value) in &fields.0 {
-            add(name, capped(value));
+            add(name, truncate(value));
         }
         add("count", count.into());
         if event.level() == Level::Alarm {
@@ -99,10 +99,10 @@ fn metrics(namespace: &str, event: Event, now: Timestamp) -> Value {
     json!({"Timestamp": now.millis(), "CloudWatchMetrics": metrics})
 }
 
-fn capped(value: &Value) -> Value {
+fn truncate(value: &Value) -> Value {
     match value {
         Value::String(text) => text[..text.floor_char_boundary(MAX_BYTES)].into(),
-        Value::Array(values) => values.iter().map(capped).collect(),
+        Value::Array(values) => values.iter().map(truncate).collect(),
         other => other.clone(),
     }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::item::{Attributes, Item, text};
 use crate::schema;
 use crate::sdk_error::classify;
-use crate::users::{UsersTable, user};
+use crate::users::{UsersTable, parse_user};
 
 /// Some of the users, and where the next ones begin.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl UsersTable {
         let (items, next) = self.scan_prefix(OPERATION, schema::USER_PREFIX, start).await?;
         let items = items
             .into_iter()
-            .map(|attributes| listed_user(&Item { operation: OPERATION, attributes }))
+            .map(|attributes| parse_listed_user(&Item { operation: OPERATION, attributes }))
             .collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     }
@@ -76,7 +76,7 @@ impl UsersTable {
         let (items, next) = self.scan_prefix(OPERATION, schema::EMAIL_PREFIX, start).await?;
         let items = items
             .into_iter()
-            .map(|attributes| stored(&Item { operation: OPERATION, attributes }))
+            .map(|attributes| parse_stored_credential(&Item { operation: OPERATION, attributes }))
             .collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     }
@@ -94,7 +94,7 @@ impl UsersTable {
             let batch = self.client.batch_get_item().set_request_items(Some(keys)).send().await;
             let batch = batch.map_err(|failure| classify(OPERATION, &failure))?;
             for attributes in batch.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                users.push(listed_user(&Item { operation: OPERATION, attributes })?);
+                users.push(parse_listed_user(&Item { operation: OPERATION, attributes })?);
             }
             wanted = batch.unprocessed_keys;
         }
@@ -140,12 +140,12 @@ impl UsersTable {
 }
 
 /// A user whose id is only in the key.
-fn listed_user(item: &Item) -> Result<User, Failure> {
+fn parse_listed_user(item: &Item) -> Result<User, Failure> {
     let id = item.parsed(schema::PK, |key| UserId::parse(key.strip_prefix(schema::USER_PREFIX)?).ok())?;
-    user(&id, item)
+    parse_user(&id, item)
 }
 
-fn stored(item: &Item) -> Result<StoredCredential, Failure> {
+fn parse_stored_credential(item: &Item) -> Result<StoredCredential, Failure> {
     Ok(StoredCredential {
         email: item.parsed(schema::PK, |key| Email::parse(key.strip_prefix(schema::EMAIL_PREFIX)?).ok())?,
         user_id: item.parsed(schema::SUB, |text| UserId::parse(text).ok())?,
