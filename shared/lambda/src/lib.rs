@@ -4,8 +4,11 @@
 //! event → http::Request → Handler::handle → Outcome or Rejection → http::Response → log line
 //! ```
 //!
-//! - To add a route: a [`Handler`] in `functions/`, its path in `template.yaml`, which the local
-//!   stack reads as well, and in the table of `cargo lambda watch` in the workspace's Cargo.toml.
+//! To add a route to a function: match its path in the function's [`Handler`], then declare it in
+//! `template.yaml` (which the local stack reads as well), in the table of `cargo lambda watch` in
+//! the workspace's `Cargo.toml`, and in `docs/openapi.yaml`. A test compares the last two with the
+//! template. A new function is also listed in `cli/src/dev/invoke.rs` and in `.ci/steps.sh`.
+//!
 //! - [`http`] reads events and writes responses; nothing else knows HTTP.
 //! - [`config`] is the only reader of the environment.
 //! - [`telemetry`] defines every event and writes the log.
