@@ -90,7 +90,7 @@ def log_groups(stack: Stack) -> Iterator[str]:
 @cache
 def function_source() -> str:
     """The code that runs in a function."""
-    files = [*ROOT.glob("shared/src/**/*.rs"), *ROOT.glob("functions/*/src/**/*.rs")]
+    files = [*ROOT.glob("shared/*/src/**/*.rs"), *ROOT.glob("functions/*/src/**/*.rs")]
     return "\n".join(file.read_text() for file in sorted(files))
 
 

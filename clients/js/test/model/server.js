@@ -1,5 +1,5 @@
 // The server's side of the protocol: the table of docs/sessions.md, in the order in which
-// shared/src/session.rs decides, for as much of sign-in, refresh and sign-out as a client sees.
+// shared/core/src/session/decision.rs decides, for as much of sign-in, refresh and sign-out as a client sees.
 // Tokens are not signed, and secrets are numbers: here nobody forges.
 
 const SECOND = 1000;
