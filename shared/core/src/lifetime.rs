@@ -114,6 +114,12 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_lives_are_a_day_and_a_year() {
+        assert_eq!(MAX_ACCESS_TOKEN_TTL, Duration::from_secs(86_400));
+        assert_eq!(MAX_SESSION_AGE, Duration::from_secs(31_536_000));
+    }
+
+    #[test]
     fn sessions_expire_at_whole_seconds() {
         let lifetime = SessionLifetime { idle: MINUTE, absolute: 2 * MINUTE };
         let now = Timestamp::from_millis(NOW.millis() + 999);

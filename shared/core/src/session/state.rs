@@ -178,6 +178,13 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_has_its_name_in_the_log() {
+        use InactiveReason::{EpochRaised, Expired, Revoked, UserDisabled, UserGone};
+        let names = [Revoked, Expired, UserGone, UserDisabled, EpochRaised].map(InactiveReason::name);
+        assert_eq!(names, ["revoked", "expired", "user_gone", "user_disabled", "epoch_raised"]);
+    }
+
+    #[test]
     fn the_oldest_live_sessions_are_evicted() {
         let ended = |seconds_ago| Session { status: SessionStatus::Revoked, ..session(seconds_ago) };
         let sessions = |live: u64| (0..live).map(session).chain((0..9).map(ended)).collect();
