@@ -180,7 +180,7 @@ async fn what_is_refused_is_told_with_its_reason() {
     it.read_lines(&session);
     it.stack.set(&ItemKey::user_of(&session.access_token()), "epoch", AttributeValue::Bool(true)).await;
     let response = client.refresh(&session.refresh_token()).await;
-    let line = it.expect(&response, "failed", &[("what", "users.read"), ("level", "alarm")]);
+    let line = it.expect(&response, "failed", &[("operation", "users.read"), ("level", "alarm")]);
     assert_eq!(line["alarms"], 1);
 }
 
