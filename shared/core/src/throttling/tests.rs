@@ -106,6 +106,17 @@ fn the_counters_of_a_64_and_of_a_48() {
 }
 
 #[test]
+fn each_scope_has_its_name_in_the_log_and_its_keys_in_the_table() {
+    let all = counters("ada@example.com", "2001:db8::1");
+    let counters = [all.pair, all.email, all.address, all.network.unwrap()];
+    for (counter, name) in counters.iter().zip(["pair", "email", "address", "network"]) {
+        assert_eq!(counter.scope.name(), name);
+        assert!(counter.key.starts_with(&format!("{}#", name.to_uppercase())), "{}", counter.key);
+    }
+    assert_eq!(AttemptId::from_random([0; 16]).as_str(), "A".repeat(22));
+}
+
+#[test]
 fn no_key_shows_whose_it_is() {
     let all = counters("ada@example.com", "203.0.113.7");
     let keys = format!("{} {} {} {}", all.pair.key, all.email.key, all.address.key, all.email_digest);

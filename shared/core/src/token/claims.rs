@@ -106,3 +106,19 @@ impl AccessClaims {
         SessionId::parse(&self.sid)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_covers_another_word_by_word() {
+        for asked in ["read", "write", "read write", "write read"] {
+            assert!(scope_covers(Some("read write"), asked), "{asked}");
+        }
+        for asked in ["", "rea", "read admin", "read  write"] {
+            assert!(!scope_covers(Some("read write"), asked), "{asked:?}");
+        }
+        assert!(!scope_covers(None, "read"));
+    }
+}
